@@ -95,6 +95,7 @@ extern "C" {
 #define BROOD_JOB_FDS_MAX   32         /* extra fds of a job; fds of its reply. Since 0.2.0 */
 #define BROOD_PROGRESS_MAX  256        /* bytes of a progress message. Since 0.2.0 */
 #define BROOD_POOLS_MAX     64         /* pools of a brood. Since 0.3.0 */
+#define BROOD_NOTIFY_MAX    1000       /* bytes of brood_notify()'s fields with their NUL. 0.3.0 */
 #define BROOD_POOL_NAME_MAX 32         /* bytes of a pool's name with its NUL. Since 0.3.0 */
 #define BROOD_REPORT_FRAMES 20         /* of a death report. Since 0.3.0 */
 #define BROOD_REPORT_SYMBOL 96         /* bytes of a function's name there, with its NUL */
@@ -344,6 +345,12 @@ BROOD_PUBLIC const char *brood_event_name(enum brood_event event) BROOD_NOEXCEPT
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
+/*
+ * The exit code of the process when the start has failed, with BROOD_START_OR_FAIL, and the engine
+ * gave no code of its own but 0: EX_UNAVAILABLE of sysexits.h. Since: 0.3.0.
+ */
+#define BROOD_EXIT_START 69
+
 /* options.flags of brood_start(), a set. Since: 0.1.0. */
 enum brood_flags {
 	BROOD_INLINE = 1 << 0,         /* no processes: jobs run in the caller (for debuggers) */
@@ -359,6 +366,11 @@ enum brood_flags {
 	BROOD_WORKER_CGROUPS = 1 << 7,
 	/* Since 0.3.0. A cgroup that was delegated to the program (Delegate=) is left as it is */
 	BROOD_NO_CGROUPS = 1 << 8,
+	/*
+	 * Since 0.3.0. The start fails as soon as a pool is degraded that was never ready: the
+	 * engine gets SIGTERM, and the process ends with BROOD_EXIT_START or the engine's own code
+	 */
+	BROOD_START_OR_FAIL = 1 << 9,
 };
 
 /*
@@ -624,6 +636,12 @@ struct brood_options {
 	 * (MEMORY_PRESSURE_WATCH); BROOD_FOREVER: never
 	 */
 	uint32_t pressure_ms;
+	/*
+	 * How long the service goes on after SIGTERM, before the engine gets the signal, while load
+	 * balancers look away: it is not ready then. A second SIGTERM, a second later, ends the
+	 * wait. At most an hour; 0: the engine gets the signal at once
+	 */
+	uint32_t stop_delay_ms;
 };
 
 /*
@@ -1320,9 +1338,10 @@ BROOD_PUBLIC int brood_reload_wait(
 	struct brood *brood, uint64_t reload, uint32_t timeout_ms) BROOD_NOEXCEPT;
 
 /*
- * systemd: the engine is ready. The supervisor sends READY=1, once, when the pool is ready, too,
- * with the pool's figures as STATUS. brood_notify_status() sends STATUS=text. Without NOTIFY_SOCKET
- * nothing happens.
+ * systemd: the engine is ready. The supervisor sends READY=1, once, when the pool is ready, too; or
+ * when the program stops the pool or ends in order before. After brood_notify("RELOADING=1") the
+ * call says READY=1 again. brood_notify_status() sends STATUS=text, with the pool's figures behind
+ * it. Without NOTIFY_SOCKET nothing happens.
  * Parameters: text: one line, cut at 200 bytes; copied.
  * Returns: 0.
  * Errors: -EINVAL, -ESHUTDOWN, -ENOTCONN. Since: 0.1.0.
@@ -1374,6 +1393,35 @@ BROOD_PUBLIC int brood_kept(
  * Since: 0.3.0.
  */
 BROOD_PUBLIC void brood_alive(struct brood *brood) BROOD_NOEXCEPT;
+
+/*
+ * Says anything else to the service manager, through the supervisor and in order: a reload
+ * ("RELOADING=1", then "READY=1", also after a reload that failed), more time, an error number.
+ * READY=1 before the service is ready is brood_notify_ready(). STATUS= is as with
+ * brood_notify_status(), and an ERRNO= replaces the one that the supervisor would give.
+ * Parameters: fields: lines of KEY=VALUE with a newline between two of them, less than
+ *   BROOD_NOTIFY_MAX bytes; copied. To RELOADING=1 the call adds MONOTONIC_USEC=.
+ * Returns: 0: the message is on its way. Without NOTIFY_SOCKET nothing happens.
+ *   BROOD_INLINE: fields are checked, and nothing is sent.
+ * Errors: -ESHUTDOWN, -ENOTCONN, and
+ *   -EINVAL  no KEY=VALUE, a control character, or a field that is not for the program (MAINPID,
+ *            STOPPING, WATCHDOG=1, ...): brood_error() has the line and says what to do instead
+ *   -E2BIG   fields are too long
+ *   -EAGAIN  16 messages wait already, for the supervisor does not read
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_notify(struct brood *brood, const char *fields) BROOD_NOEXCEPT;
+
+/*
+ * Waits until the service manager has read all that was said before.
+ * Parameters: timeout_ms: milliseconds, BROOD_FOREVER: no limit.
+ * Returns: 0, at once without NOTIFY_SOCKET and with BROOD_INLINE. A manager that is gone reads
+ *   nothing, and is not waited for.
+ * Errors: -ESHUTDOWN, -ENOTCONN, -EMFILE, -EAGAIN as brood_notify(), and
+ *   -ETIMEDOUT  the manager has not read all messages in time
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_notify_barrier(struct brood *brood, uint32_t timeout_ms) BROOD_NOEXCEPT;
 
 /* The counters of the pool; filled by the library. Since: 0.1.0. */
 struct brood_stats {

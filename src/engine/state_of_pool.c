@@ -62,6 +62,15 @@ static int fail_unready(const struct brood *b, uint32_t timeout_ms)
 		pool ? pool_word(pool) : "", pool && pool->setup->named ? " " : "", timeout_ms);
 }
 
+/* A stop signal came, and the program has not got it yet: stop_delay_ms. */
+static bool leaving(const struct brood *b)
+{
+	const struct brood_status_brood *told = shared_record(&b->shared, BROOD_STATUS_BROOD, 0);
+
+	return b->options.stop_delay_ms > 0 &&
+		__atomic_load_n(&told->state, __ATOMIC_RELAXED) == BROOD_STATUS_DRAINING;
+}
+
 static int fail_degraded(const struct brood *b)
 {
 	const struct brood_pool *pool = degraded_one(b);
@@ -93,6 +102,10 @@ int engine_wait_ready(struct brood *b, uint32_t timeout_ms)
 		r = fail_gone();
 	else if (unready_one(b))
 		r = fail_degraded(b);
+	else if (leaving(b))
+		r = fail_with(-ESHUTDOWN,
+			"brood_wait_ready: a stop signal came, and the service goes on for "
+			"stop_delay_ms: it takes what comes, but asks for nothing new");
 	engine_unlock(b);
 	return r;
 }

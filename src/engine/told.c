@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * told.c - what the program tells the supervisor: init data, sizes of pools, and messages
- * for the service manager.
- */
-#include "out.h"
+/* told.c - what the program tells the supervisor: init data, sizes of pools, reloads. */
+#include "announce.h"
 #include "unsent.h"
 #include "engine_root.h"
 #include "wait.h"
@@ -11,8 +8,6 @@
 
 #include "../os/shm.h"
 #include <fcntl.h>
-
-#define STATUS_MAX 200 /* the most bytes of a status for systemd */
 
 int engine_check_init_data(const void *data, size_t size, const int *fds, size_t fds_count)
 {
@@ -30,20 +25,6 @@ int engine_check_init_data(const void *data, size_t size, const int *fds, size_t
 	return 0;
 }
 
-/* Sends a message. If an older message of its kind still waits for room, this one replaces it. */
-static int send_newest(struct brood *b, struct frame *f, const char *what)
-{
-	int r = out_send(b, f, 0, 0);
-
-	if (r < 0)
-		return out_failed(b, r, what);
-	if (r == 1) {
-		unsent_drop_older(b);
-		wait_for_room(b);
-	}
-	return 0;
-}
-
 static int init_data_send(struct brood_pool *pool, struct frame *f)
 {
 	uint32_t version;
@@ -55,7 +36,7 @@ static int init_data_send(struct brood_pool *pool, struct frame *f)
 	version = ++pool->init_version;
 	f->init_data.pool = pool->setup->number;
 	f->init_data.version = version;
-	r = send_newest(pool->brood, f, "sending init data to the supervisor");
+	r = announce_newest(pool->brood, f, "sending init data to the supervisor");
 	if (r < 0 && pool->init_version == version)
 		pool->init_version--;
 	return r < 0 ? r : (int)version;
@@ -115,7 +96,7 @@ int engine_pool_resize(struct brood_pool *pool, uint32_t min, uint32_t max)
 	engine_lock(b);
 	r = b->state != ENGINE_RUNNING
 		? fail_stopped()
-		: send_newest(b, &f, "sending the size of a pool to the supervisor");
+		: announce_newest(b, &f, "sending the size of a pool to the supervisor");
 	engine_unlock(b);
 	return r;
 }
@@ -131,7 +112,7 @@ static int reload_send(struct brood *b, const struct brood_pool *pool, uint64_t 
 	frame_begin(&f, MESSAGE_RELOAD)->reload = (struct message_reload){
 		.id = reloads_add(&b->reloads, number, b->pools_count), .pool = number
 	};
-	r = send_newest(b, &f, "asking the supervisor for a reload");
+	r = announce_newest(b, &f, "asking the supervisor for a reload");
 	if (r < 0)
 		reloads_unsent(&b->reloads, f.reload.id, r);
 	else
@@ -153,44 +134,6 @@ int engine_reload(struct brood *b, const struct brood_pool *pool, uint64_t *ret_
 
 	engine_lock(b);
 	r = reload_send(b, pool, ret_reload);
-	engine_unlock(b);
-	return r;
-}
-
-static void notify_frame(struct frame *f, uint32_t kind, const char *text)
-{
-	struct message_notify *m = &frame_begin(f, MESSAGE_NOTIFY)->notify;
-
-	m->kind = kind;
-	for (size_t i = 0; text && text[i] && i < STATUS_MAX; i++)
-		/* in a message to systemd a newline begins another assignment */
-		m->text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
-}
-
-static int notify_send(struct brood *b, struct frame *f)
-{
-	bool ready = f->notify.kind == NOTIFY_READY;
-	int r;
-
-	if (b->state != ENGINE_RUNNING)
-		return fail_stopped();
-	if (ready && b->ready_said)
-		return 0;
-	b->ready_said |= ready;
-	r = send_newest(b, f, "telling the supervisor");
-	b->ready_said &= r == 0 || !ready;
-	return r;
-}
-
-int engine_notify(struct brood *b, uint32_t kind, const char *text)
-{
-	VISIT(b);
-	struct frame f;
-	int r;
-
-	notify_frame(&f, kind, text);
-	engine_lock(b);
-	r = notify_send(b, &f);
 	engine_unlock(b);
 	return r;
 }

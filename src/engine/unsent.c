@@ -30,6 +30,14 @@ void unsent_drop(struct brood *b, struct out *out)
 	}
 }
 
+static bool is_status(const struct out *out)
+{
+	uint32_t kind;
+
+	memcpy(&kind, out->bytes + offsetof(struct frame, notify.kind), sizeof kind);
+	return kind == NOTIFY_STATUS;
+}
+
 /*
  * True: the newer message makes the older one, which waits to be sent, needless. Both are init
  * data, a size or a reload for one pool, or both are a status, or keep a file under one name. A
@@ -51,7 +59,8 @@ static bool out_replaces(const struct out *newer, const struct out *older)
 		at = offsetof(struct frame, asked.keep), size = sizeof(struct message_keep);
 	else if (newer->type != MESSAGE_INIT_DATA)
 		return false;
-	return memcmp(newer->bytes + at, older->bytes + at, size) == 0;
+	return memcmp(newer->bytes + at, older->bytes + at, size) == 0 &&
+		(newer->type != MESSAGE_NOTIFY || is_status(newer));
 }
 
 void unsent_drop_older(struct brood *b)

@@ -216,6 +216,25 @@ int brood_notify_status(struct brood *brood, const char *text)
 	return notify(brood, r, NOTIFY_STATUS, text);
 }
 
+int brood_notify(struct brood *brood, const char *fields)
+{
+	int r = way("brood_notify", brood);
+
+	if (r != ROLE_INLINE)
+		return r < 0 ? r : engine_notify_fields(brood, fields);
+	r = engine_notify_check(fields);
+	return r < 0 ? r : inline_check(brood);
+}
+
+int brood_notify_barrier(struct brood *brood, uint32_t timeout_ms)
+{
+	int r = way("brood_notify_barrier", brood);
+
+	return r == ROLE_INLINE ? inline_check(brood)
+		: r < 0         ? r
+				: engine_notify_barrier(brood, timeout_ms);
+}
+
 /* ---- kept fds ---- */
 
 static int check_name(const char *call, const char *name)

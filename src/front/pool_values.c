@@ -7,15 +7,16 @@
 
 #include <sched.h>
 
-#define BACKLOG_MAX  65536u
-#define MEMORY_LEAST 4096
-#define TASKS_MOST   (4u << 20) /* PID_MAX_LIMIT of the kernel */
-#define STACK_MIN    (64u << 10)
-#define STACK_MAX    (SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(1) << 40) : SIZE_MAX / 4)
+#define BACKLOG_MAX    65536u
+#define MEMORY_LEAST   4096
+#define TASKS_MOST     (4u << 20) /* PID_MAX_LIMIT of the kernel */
+#define STACK_MIN      (64u << 10)
+#define STACK_MAX      (SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(1) << 40) : SIZE_MAX / 4)
+#define STOP_DELAY_MAX 3600000u
 #define FLAGS_KNOWN                                                           \
 	(BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CORE | BROOD_ACCOUNT_CPU | \
 		BROOD_ACCOUNT_MEMORY | BROOD_LEASE_REUSE | BROOD_OLD_FIRST |  \
-		BROOD_WORKER_CGROUPS | BROOD_NO_CGROUPS)
+		BROOD_WORKER_CGROUPS | BROOD_NO_CGROUPS | BROOD_START_OR_FAIL)
 #define LEFT_KNOWN ((BROOD_LEFT_GROUP << 1) - 1)
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
@@ -103,6 +104,9 @@ int pool_values_check(const struct brood_options *o, const char *where)
 			o->memory_max          ? "memory_max"
 				: o->tasks_max ? "tasks_max"
 					       : "BROOD_WORKER_CGROUPS");
+	if (o->stop_delay_ms > STOP_DELAY_MAX)
+		return INVALID("%sstop_delay_ms is %u: at most %u, which is an hour", where,
+			o->stop_delay_ms, STOP_DELAY_MAX);
 	if (o->spawn > BROOD_SPAWN_FORK)
 		return INVALID("%sspawn is %u: one of enum brood_spawn", where, o->spawn);
 	if (o->dispatch > BROOD_PATH_LEASE)

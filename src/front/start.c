@@ -53,6 +53,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -83,6 +84,7 @@ struct start {
 };
 
 static struct start the_start;
+static bool failure_told; /* the service manager has heard of a start that failed */
 
 int brood_rearm(void)
 {
@@ -257,6 +259,7 @@ static int prepare_roles(struct start *s)
 		.shared = &s->shared,
 		.notify = s->notify,
 		.delegated = &s->delegated,
+		.failure_told = failure_told,
 		.records = engine.records,
 		.stale = s->stale,
 		.tight = { s->tight.tasks, s->tight.memory, s->inherited.line },
@@ -445,6 +448,23 @@ static int check_role(struct brood **ret_brood)
 	}
 }
 
+/* A start that fails: the service manager hears why, for the program will probably end now. */
+static void tell_failure(int error)
+{
+	struct notify notify;
+	char text[600];
+	int size;
+
+	if (notify_from_environment(&notify) < 0 || notify.path_size == 0)
+		return;
+	size = snprintf(text, sizeof text, "STATUS=%.500s\nERRNO=%d", engine_error_text(), -error);
+	for (char *c = text; c < strrchr(text, '\n') && size > 0; c++)
+		if ((unsigned char)*c < ' ')
+			*c = ' ';
+	failure_told = notify_send(&notify, text) == 0;
+	notify_close(&notify);
+}
+
 int brood_start(const struct brood_options *options, struct brood **ret_brood)
 {
 	struct start *s = &the_start;
@@ -456,14 +476,18 @@ int brood_start(const struct brood_options *options, struct brood **ret_brood)
 	s->messages[0] = s->messages[1] = s->logs[0] = s->logs[1] = s->notify.fd = s->listening.fd =
 		s->delegated.fd = -1;
 	r = resolve_options(options, &s->resolved);
-	if (r < 0)
+	if (r < 0) {
+		tell_failure(r);
 		return r;
+	}
 	if (s->resolved.options.flags & BROOD_INLINE)
 		r = start_inline(s, ret_brood);
 	else if ((r = check_threads()) == 0 && (r = surroundings_check()) == 0 &&
 		(r = check_capacity(s)) == 0 && (r = rights_trial(&s->resolved.pools)) == 0)
 		r = start_processes(s, ret_brood);
-	if (r < 0 && brood_role() == BROOD_ROLE_NONE)
+	if (r < 0 && brood_role() == BROOD_ROLE_NONE) {
 		undo(s);
+		tell_failure(r);
+	}
 	return r;
 }

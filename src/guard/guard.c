@@ -23,7 +23,8 @@
  * had (os/mark.h).
  *
  * The guard blocks every signal that can be blocked: a signal that is sent to the whole group or
- * cgroup at a stop must not end the guard first.
+ * cgroup at a stop must not end the guard first. It notes such signals in the roster, where the
+ * supervisor learns that the engine got them as well.
  */
 #include "guard.h"
 
@@ -52,7 +53,7 @@
 #define ROUNDS 50
 
 struct guard {
-	const struct roster *roster;
+	struct roster *roster;
 	pid_t supervisor_pid;
 	int pidfd, signal_fd; /* -1: the fd could not be had */
 	pid_t *sessions;      /* has room for all pids of the roster */
@@ -77,8 +78,7 @@ static int hint_fd(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, HINT);
+	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signals_fd(&set);
 }
@@ -94,10 +94,20 @@ static void watch(struct guard *g)
 	g->pidfd = process_pidfd_open(g->supervisor_pid);
 }
 
-static void sleep_until_orphaned(struct guard *g)
+static void note_signals(struct guard *g)
 {
 	struct signalfd_siginfo info;
 
+	while (signals_read(g->signal_fd, &info) > 0) {
+		struct roster_heard *heard = &g->roster->heard[info.ssi_signo % ROSTER_SIGNALS];
+
+		atomic_store_explicit(&heard->from, (int32_t)info.ssi_pid, memory_order_relaxed);
+		atomic_store_explicit(&heard->ns, now_ns(), memory_order_release);
+	}
+}
+
+static void sleep_until_orphaned(struct guard *g)
+{
 	while (!orphaned(g)) {
 		struct pollfd p[2] = { { .fd = g->pidfd, .events = POLLIN },
 			{ .fd = g->signal_fd, .events = POLLIN } };
@@ -115,7 +125,7 @@ static void sleep_until_orphaned(struct guard *g)
 			 */
 			return;
 		if (p[1].revents)
-			signals_read(g->signal_fd, &info);
+			note_signals(g);
 	}
 }
 

@@ -239,6 +239,7 @@ static void birth_failed(struct slot *slot, const struct process_exit *e)
 		return;
 	snprintf(how, sizeof how, "%s%s%s", death_log_how(slot, e, text, sizeof text),
 		slot->end.reason ? ": " : "", slot->end.reason ? slot->end.reason : "");
+	memcpy(slot->pool->birth_end, how, sizeof slot->pool->birth_end);
 	reload_birth_failed(slot, how);
 }
 

@@ -26,6 +26,7 @@
 #include "waiting.h"
 
 #include "../base/printable.h"
+#include <stdio.h>
 #include <sys/socket.h>
 
 #define ABNORMAL_STOP_MS 100u /* how long a stop takes at most after the engine was killed */
@@ -192,11 +193,13 @@ static void handle(struct supervisor *s, struct frame *f)
 	case MESSAGE_DROPPED: say_dropped(s, &f->dropped); break;
 	case MESSAGE_STOP:
 		s->stop_asked = true;
+		if (!s->engine.exiting)
+			manager_pool_ends(s);
 		/* exit() sends STOP, too, but only brood_stop() makes any exit code a good one */
 		s->engine.stopped_pool |= !s->engine.exiting;
 		stop_pool(s, drain_left(s, f->stop.drained_ms), s->options->stop_ms);
 		break;
-	case MESSAGE_NOTIFY: manager_hear_engine(s, &f->notify); break;
+	case MESSAGE_NOTIFY: manager_hear_engine(s, f); break;
 	case MESSAGE_INIT_DATA: on_init_data(s, f); break;
 	case MESSAGE_KEEP: store_hear(s, f); break;
 	case MESSAGE_RESIZE: on_resize(s, &f->asked.resize); break;
@@ -386,6 +389,33 @@ static void say_death(struct supervisor *s, const struct process_exit *e, bool k
 	}
 }
 
+/*
+ * A service that ends well has started. The reason of any other end is what the service manager
+ * shows last. The kernel's number for such a reason is what ERRNO= can hold.
+ */
+static void tell_manager(struct supervisor *s, const struct process_exit *e, bool known)
+{
+	char name[16], reason[96];
+
+	if (known && e->code == CLD_EXITED && e->status == 0)
+		manager_pool_ends(s);
+	if (!known)
+		manager_tell_failure(s, EOWNERDEAD, "the engine has ended, nobody knows how");
+	else if (e->code == CLD_EXITED && e->status == 0)
+		manager_tell_stopping(s);
+	else if (e->code == CLD_EXITED) {
+		snprintf(reason, sizeof reason, "the engine ended with exit code %d", e->status);
+		manager_tell_failure(s, ECANCELED, reason);
+	} else if (ended_as_asked(s, e)) {
+		manager_tell_stopping(s);
+	} else {
+		snprintf(reason, sizeof reason, "the engine ended by %s%s",
+			signals_name(e->status, name),
+			e->code == CLD_DUMPED ? " (core dumped)" : "");
+		manager_tell_failure(s, EOWNERDEAD, reason);
+	}
+}
+
 void engine_peer_stop_if_ended(struct supervisor *s)
 {
 	struct process_exit *e = &s->engine.exit;
@@ -411,9 +441,10 @@ void engine_peer_stop_if_ended(struct supervisor *s)
 	loop_remove(&s->loop, &s->engine.death);
 	timer_stop(&s->loop, &s->engine.stop_timer);
 	timer_stop(&s->loop, &s->engine.eof_timer);
+	timer_stop(&s->loop, &s->engine.signal_timer);
 	atomic_store(&s->config.shared->roster->engine_pid, 0);
 	say_lost_with_it(s);
-	manager_tell_stopping(s);
+	tell_manager(s, e, r > 0);
 	note(s, NOTE_TELL);
 	stop_pool(s, orderly ? s->options->drain_ms : 0,
 		orderly ? s->options->stop_ms : MIN(s->options->stop_ms, ABNORMAL_STOP_MS));

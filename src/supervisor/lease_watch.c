@@ -142,6 +142,7 @@ static bool look(struct slot *slot, uint64_t now)
 		break;
 	case LEASE_GO_ON: break;
 	}
+	note(slot->pool->supervisor, NOTE_FIGURES);
 	recovered(slot);
 	return slot->link.state == SLOT_LEASED;
 }

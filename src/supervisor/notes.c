@@ -10,6 +10,7 @@
 #include "engine_peer.h"
 #include "guard_peer.h"
 #include "manager.h"
+#include "manager_text.h"
 #include "notifier.h"
 #include "outbox.h"
 #include "pool.h"
@@ -20,6 +21,7 @@
 #include "lease_watch.h"
 #include "spawn.h"
 #include "spawner_peer.h"
+#include "start_fails.h"
 #include "status_page.h"
 #include "stop.h"
 #include "undead.h"
@@ -79,6 +81,12 @@ static void renew(struct pool *pool)
 	reload_step(pool);
 }
 
+static void tell(struct pool *pool)
+{
+	start_fails_look(pool); /* first: of a start that fails, only the failure is told */
+	manager_tell(pool);
+}
+
 /*
  * The order matters. Gauges come before messages: whoever hears of a change finds it counted.
  * Messages come before the queue: the end of a lease is told before its worker is granted again.
@@ -89,6 +97,8 @@ static void renew(struct pool *pool)
 static void settle_round(struct supervisor *s)
 {
 	take_for_pools(s, NOTE_SWEPT, undead_revive);
+	if (take(s, NOTE_FIGURES) || s->notes & NOTE_GAUGES)
+		manager_text_touch(s);
 	/*
 	 * Gauges wait for the queue, unless a message is to be sent: so a job for which a worker is
 	 * idle is never counted as queued.
@@ -102,7 +112,7 @@ static void settle_round(struct supervisor *s)
 	take_for_pools(s, NOTE_RENEW, renew);
 	if (take(s, NOTE_BIRTH))
 		spawn_due(s);
-	take_for_pools(s, NOTE_POOL, manager_tell);
+	take_for_pools(s, NOTE_POOL, tell);
 	if (take(s, NOTE_REPORT))
 		reports_step(s);
 	if (take(s, NOTE_CONTROL))

@@ -29,6 +29,26 @@ static void wait_for_room(struct supervisor *s, int error)
 
 static void forget_first(struct supervisor *s) { close_fd(notices_take(&s->notifier.notices)); }
 
+/*
+ * The fd of a message that is dropped. Whoever waits for its end (a barrier) must not believe that
+ * the manager has read all: so it is closed only when the manager has.
+ */
+static void keep_until_read(struct supervisor *s, int fd)
+{
+	struct notifier *n = &s->notifier;
+
+	if (fd >= 0 && n->kept_count < ARRAY_SIZE(n->kept))
+		n->kept[n->kept_count++] = fd;
+	else
+		close_fd(fd);
+}
+
+static void let_go(struct supervisor *s)
+{
+	while (s->notifier.kept_count > 0)
+		close_fd(s->notifier.kept[--s->notifier.kept_count]);
+}
+
 void notifier_flush(struct supervisor *s)
 {
 	struct notice *first;
@@ -45,6 +65,7 @@ void notifier_flush(struct supervisor *s)
 		forget_first(s); /* sent, or it never will be: the manager's socket is gone */
 	}
 	s->notifier.full_said = false;
+	let_go(s);
 }
 
 static void say_full(struct supervisor *s)
@@ -63,7 +84,7 @@ void notifier_send_fd(struct supervisor *s, enum notice_kind kind, const char *t
 		return;
 	}
 	if (notices_add(&s->notifier.notices, kind, text, fd) < 0) {
-		close_fd(fd);
+		keep_until_read(s, fd);
 		say_full(s);
 	}
 	notifier_flush(s);

@@ -12,7 +12,7 @@
 #include "reload.h"
 #include "renew.h"
 #include "size.h"
-#include "stop.h"
+#include "stop_signal.h"
 #include "../os/proc.h"
 
 #include <inttypes.h>
@@ -313,7 +313,7 @@ static void act_drain(
 	}
 	logging_line(s, LOG_ABOUT(c, NULL), LOG_WHO "the end, after the jobs that are there",
 		(unsigned)c->user, c->pid);
-	stop_engine_signal(s, SIGTERM, false);
+	stop_signal_came(s, SIGTERM, s->pid, false);
 	operator_say(reply, 0, "the engine (pid %d) has SIGTERM, and ends when its jobs are done",
 		engine);
 }

@@ -81,7 +81,9 @@ struct engine_process {
 	struct process_exit exit;
 	uint64_t start_ticks;   /* when the engine was born, as in struct proc_stat; 0: not known */
 	uint64_t first_stop_ns; /* when a stop signal came; 0: none has */
-	struct timer stop_timer, eof_timer;
+	int stop_signal;        /* a stop signal that waits to be passed on; 0: none does */
+	pid_t stop_from;        /* who sent the first one */
+	struct timer stop_timer, eof_timer, signal_timer;
 };
 
 struct guard_process {

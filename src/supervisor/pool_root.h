@@ -64,6 +64,7 @@ struct pool {
 	bool was_ready;      /* the engine was told that the pool is ready: said once, stays true */
 	bool degraded_said;  /* the service manager knows that the pool is degraded */
 	bool degraded_told;  /* the engine knows that the pool is degraded */
+	char birth_end[160]; /* how the last worker ended that was never ready; "": none did */
 	bool blind_said;     /* logged: workers cannot see what jobs leave */
 };
 

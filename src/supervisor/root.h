@@ -42,6 +42,7 @@ enum note_bit {
 	NOTE_RENEW = 1 << 9,   /* a worker is to be replaced, is ready or has ended */
 	NOTE_REPORT = 1 << 10, /* a death report is new, or has its names */
 	NOTE_CONTROL = 1 << 11, /* what a connection of the control socket waits for may be over */
+	NOTE_FIGURES = 1 << 12, /* jobs on leases may have been done: they are on no gauge */
 };
 
 struct supervisor {
@@ -80,6 +81,7 @@ struct supervisor {
 	struct timer halt_timer;
 	bool stop_asked;             /* the engine asked for the stop, and waits for STOPPED */
 	uint64_t done_ns;            /* when the last worker had ended */
+	bool start_failed;           /* BROOD_START_OR_FAIL: the service ends for that */
 	bool undead_said, left_said; /* logged: workers, or strays, that cannot be ended */
 	/* how many processes the stop leaves behind, as far as known */
 	uint32_t left;
@@ -97,6 +99,7 @@ struct supervisor {
 	int signal_fd;
 	struct source signals;
 	sigset_t pass;
+	struct held_signals held;
 
 	struct fold fold;
 	struct timer fold_timer;

@@ -9,9 +9,9 @@
 #include "death.h"
 #include "engine_peer.h"
 #include "guard_peer.h"
-#include "logging.h"
-#include "stop.h"
+#include "stop_signal.h"
 #include "strays.h"
+#include "twice.h"
 
 #include <sys/signalfd.h>
 
@@ -82,18 +82,6 @@ static bool engine_has_it(const struct supervisor *s, const struct signalfd_sigi
 	return info->ssi_code == SI_KERNEL && getpgid(s->engine.pid) == getpgrp();
 }
 
-static void pass_on(struct supervisor *s, const struct signalfd_siginfo *info)
-{
-	char name[16];
-
-	if (s->engine.ended || engine_has_it(s, info))
-		return;
-	process_log(s, BROOD_INFO, BROOD_EVENT_SIGNAL, (pid_t)info->ssi_pid,
-		"%s from pid %u is passed on to the engine",
-		signals_name((int)info->ssi_signo, name), info->ssi_pid);
-	process_signal(s->engine.pidfd, s->engine.pid, (int)info->ssi_signo);
-}
-
 static void handle(struct supervisor *s, const struct signalfd_siginfo *info)
 {
 	int sig = (int)info->ssi_signo;
@@ -101,9 +89,9 @@ static void handle(struct supervisor *s, const struct signalfd_siginfo *info)
 	if (sig == SIGCHLD)
 		on_child(s);
 	else if (sig == SIGTERM || sig == SIGINT)
-		stop_engine_signal(s, sig, engine_has_it(s, info));
-	else if (sigismember(&s->pass, sig))
-		pass_on(s, info);
+		stop_signal_came(s, sig, (pid_t)info->ssi_pid, engine_has_it(s, info));
+	else if (sigismember(&s->pass, sig) && !engine_has_it(s, info))
+		twice_came(s, info);
 }
 
 void signal_source_readable(struct source *source, uint32_t events)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stop.c - two ends. The pool's end has four phases, each bounded: drain, cancel, kill, done
- * (pool/halt.c decides, this file acts). The engine's end: the first stop signal is passed on to
- * the engine, and a second one, at least a second later, kills it. The pool stops when the engine
- * says so, ends, or closes its channel. Only the engine's end ends the supervisor: after
- * brood_stop() the supervisor stays, to end as the engine will.
+ * stop.c - the pool's end. It has four phases, each bounded: drain, cancel, kill, done (pool/halt.c
+ * decides, this file acts). The pool stops when the engine says so, ends, or closes its channel.
+ * Only the engine's end ends the supervisor: after brood_stop() the supervisor stays, to end as the
+ * engine will.
  */
 #include "stop.h"
 #include "cgroups.h"
@@ -12,7 +11,6 @@
 #include "guard_peer.h"
 #include "lease_watch.h"
 #include "logging.h"
-#include "manager.h"
 #include "outbox.h"
 #include "pool.h"
 #include "resolver.h"
@@ -20,9 +18,6 @@
 #include "strays.h"
 #include "undead.h"
 #include "verdict.h"
-
-/* A second stop signal forces the end only if it comes this long after the first one. */
-#define FORCE_AFTER_NS NS_PER_S
 
 static void end_idle(struct pool *pool)
 {
@@ -194,41 +189,4 @@ void stop_pool(struct supervisor *s, uint32_t drain_ms, uint32_t stop_ms)
 		for_each_pool(pool, s) lease_watch_drain(pool);
 	note(s, NOTE_STOP | NOTE_CONTROL);
 	stop_step(s); /* not left to the note: without time to drain, no job of this batch begins */
-}
-
-/* ---- the engine's end ---- */
-
-static void force_engine(struct supervisor *s, const char *why)
-{
-	if (s->engine.ended || s->engine.kill_sent)
-		return;
-	s->engine.kill_sent = true;
-	process_log(s, BROOD_WARNING, BROOD_EVENT_STOP_FORCED, s->engine.pid,
-		"the engine (pid %d) is killed: %s", s->engine.pid, why);
-	process_signal(s->engine.pidfd, s->engine.pid, SIGKILL);
-}
-
-void stop_engine_timer_fired(struct timer *timer, uint64_t now)
-{
-	(void)now;
-	force_engine(container_of(timer, struct supervisor, engine.stop_timer),
-		"it did not end within engine_stop_ms of the stop signal");
-}
-
-void stop_engine_signal(struct supervisor *s, int sig, bool engine_has_it)
-{
-	uint64_t now = now_ns();
-
-	if (s->engine.ended)
-		return;
-	if (s->engine.first_stop_ns) {
-		if (now - s->engine.first_stop_ns >= FORCE_AFTER_NS)
-			force_engine(s, "a second stop signal came");
-		return;
-	}
-	s->engine.first_stop_ns = now;
-	timer_set(&s->loop, &s->engine.stop_timer, time_after_ms(now, s->options->engine_stop_ms));
-	manager_tell_stopping(s);
-	if (!engine_has_it)
-		process_signal(s->engine.pidfd, s->engine.pid, sig);
 }

@@ -30,6 +30,8 @@
 #include "lease_share.h"
 #include "logging.h"
 #include "feed.h"
+#include "manager.h"
+#include "manager_text.h"
 #include "memory_pressure.h"
 #include "notes.h"
 #include "pool.h"
@@ -41,8 +43,11 @@
 #include "spawn.h"
 #include "spawner_peer.h"
 #include "status_page.h"
+#include "start_fails.h"
 #include "stop.h"
+#include "stop_signal.h"
 #include "strays.h"
+#include "twice.h"
 #include "undead.h"
 #include "worker_peer.h"
 #include "../wire/job_room.h"
@@ -154,7 +159,7 @@ static int pools_prepare(struct supervisor *s)
 /* Counts all timers: the loop gets room for each, so that setting a timer never fails. */
 static size_t timers_count(struct supervisor *s)
 {
-	size_t count = 19 + CONTROL_CONNECTIONS + s->config.records;
+	size_t count = 25 + CONTROL_CONNECTIONS + s->config.records;
 
 	for_each_pool(pool, s) count += 6 * (size_t)pool->places + 4;
 	return count;
@@ -164,8 +169,10 @@ static void timers_prepare(struct supervisor *s)
 {
 	timer_init(&s->spawn_timer, spawn_timer_fired);
 	timer_init(&s->retry_timer, notes_retry_fired);
-	timer_init(&s->engine.stop_timer, stop_engine_timer_fired);
+	timer_init(&s->engine.stop_timer, stop_signal_force_fired);
 	timer_init(&s->engine.eof_timer, engine_peer_eof_fired);
+	timer_init(&s->engine.signal_timer, stop_signal_pass_fired);
+	timer_init(&s->held.timer, twice_fired);
 	timer_init(&s->guard.respawn, guard_peer_respawn_fired);
 	timer_init(&s->spawner.respawn, spawner_peer_respawn_fired);
 	timer_init(&s->spawner.answer, spawner_peer_silent_fired);
@@ -177,6 +184,7 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->feed.timer, feed_fired);
 	control_peer_prepare(s);
 	memory_pressure_prepare(s);
+	timer_init(&s->manager.tick, manager_text_tick);
 }
 
 int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret)
@@ -354,7 +362,10 @@ static void watch_or_die(struct supervisor *s, struct source *source, int fd, so
 static void __attribute__((noreturn)) exit_like_engine(struct supervisor *s)
 {
 	const struct process_exit *e = &s->engine.exit;
+	int code = start_fails_code(s);
 
+	if (code > 0)
+		_exit(code);
 	if (s->engine.ended && (e->code == CLD_KILLED || e->code == CLD_DUMPED))
 		signals_die_like(e->status);
 	_exit(s->engine.ended ? e->status : EXIT_FAILURE);
@@ -388,6 +399,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	watch_or_die(s, &s->engine.death, s->engine.pidfd, engine_peer_death);
 	watch_or_die(s, &s->engine.channel, s->config.channel_fd, engine_peer_readable);
 	control_peer_start(s);
+	manager_start(s);
 	feed_start(s);
 	status_page_start(s);
 	guard_peer_spawn(s);

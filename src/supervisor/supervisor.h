@@ -18,6 +18,7 @@ struct supervisor_config {
 	struct pool_setups pools;
 	struct shared *shared;
 	struct notify notify;
+	bool failure_told; /* the service manager has heard of an earlier start that failed */
 	struct delegated *delegated; /* taken right before the engine's fork */
 	struct standard standard;    /* the flags of stdout and stderr at the start */
 	struct stale stale;          /* what the program had open at the start */

@@ -9,10 +9,13 @@
 struct message_stop {
 	uint32_t drained_ms, pad;
 };
-enum { NOTIFY_READY = 1, NOTIFY_STATUS };
+/*
+ * What the program says to the service manager, followed by arg_size bytes of text without a NUL:
+ * STATUS its words, FIELDS lines of KEY=VALUE. BARRIER has an fd.
+ */
+enum { NOTIFY_READY = 1, NOTIFY_STATUS, NOTIFY_FIELDS, NOTIFY_BARRIER };
 struct message_notify {
-	uint32_t kind, pad;
-	char text[208];
+	uint32_t kind, arg_size;
 };
 /* fds: a memfd (if data_size > 0), then fds_count more. */
 struct message_init_data {

@@ -25,7 +25,17 @@ struct roster_entry {
 	 */
 	_Atomic int32_t session;
 };
+/*
+ * A signal that reached the guard: when, and from whom. The guard alone writes it (twice.h in the
+ * supervisor's folder tells why).
+ */
+struct roster_heard {
+	_Atomic uint64_t ns; /* 0: the signal never came */
+	_Atomic int32_t from;
+};
+#define ROSTER_SIGNALS 65 /* the numbers 1 to 64 */
 struct roster {
+	struct roster_heard heard[ROSTER_SIGNALS];
 	_Atomic int32_t engine_pid;
 	uint32_t slots;
 	uint64_t engine_born_ticks;

@@ -3,7 +3,7 @@
 # or in this list.
 
 BEGIN {
-	n = split("memcpy memset memmove memcmp strlen strnlen strcmp strchr strncmp snprintf " \
+	n = split("memcpy memset memmove memcmp strlen strnlen strcmp strchr strncmp memchr snprintf " \
 		"vsnprintf strncpy strcpy calloc malloc free abort", libc, " ")
 	for (i = 1; i <= n; i++)
 		fine[libc[i]] = 1

@@ -24,7 +24,7 @@ static const struct {
 	{ MESSAGE_JOB, sizeof(struct message_job), 1, true, false },
 	{ MESSAGE_CANCEL, sizeof(struct message_about), 0, false, false },
 	{ MESSAGE_STOP, sizeof(struct message_stop), 0, false, false },
-	{ MESSAGE_NOTIFY, sizeof(struct message_notify), 0, false, false },
+	{ MESSAGE_NOTIFY, sizeof(struct message_notify), 0, true, false },
 	{ MESSAGE_INIT_DATA, sizeof(struct message_init_data), 0, false, false },
 	{ MESSAGE_VERDICT, sizeof(struct message_verdict), 0, false, false },
 	{ MESSAGE_POOL_READY, sizeof(struct message_pool), 0, false, false },
@@ -139,6 +139,15 @@ Test(unit_frame, header_fields_are_checked)
 	}
 }
 
+static uint32_t *rest_size(struct frame *f)
+{
+	switch (f->header.type) {
+	case MESSAGE_JOB: return &f->job.arg_size;
+	case MESSAGE_NOTIFY: return &f->notify.arg_size;
+	default: return &f->run.arg_size;
+	}
+}
+
 Test(unit_frame, the_rest_has_the_size_that_it_says)
 {
 	static unsigned char data[MESSAGE_ARG_MAX + 1];
@@ -155,8 +164,7 @@ Test(unit_frame, the_rest_has_the_size_that_it_says)
 		for (size_t size = 0; size <= MESSAGE_ARG_MAX; size++) {
 			make(&f, i);
 			cr_assert_eq(frame_append(&f, data, size), 0);
-			cr_assert_eq(types[i].type == MESSAGE_JOB ? f.job.arg_size : f.run.arg_size,
-				size);
+			cr_assert_eq(*rest_size(&f), size);
 			cr_assert_eq(frame_decode(&f, f.header.size), 0);
 			cr_assert_eq(memcmp(frame_rest(&f), data, size), 0);
 			f.header.size++;
@@ -172,7 +180,7 @@ Test(unit_frame, the_rest_has_the_size_that_it_says)
 		cr_assert_eq(memcmp(frame_rest(&f), data, MESSAGE_ARG_MAX), 0);
 		/* a size that wraps or reaches past the end */
 		make(&f, i);
-		f.job.arg_size = f.run.arg_size = UINT32_MAX;
+		*rest_size(&f) = UINT32_MAX;
 		cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG);
 	}
 }
@@ -189,8 +197,7 @@ Test(unit_frame, text_ends_with_a_nul)
 	frame_begin(&f, MESSAGE_RUN)->fds_count = f.header.fds = 1;
 	memset(f.run.name, 'x', sizeof f.run.name);
 	cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG);
-	frame_begin(&f, MESSAGE_NOTIFY);
-	memset(f.notify.text, 'x', sizeof f.notify.text);
+	frame_begin(&f, MESSAGE_NOTIFY)->notify.arg_size = 1;
 	cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG);
 	frame_begin(&f, MESSAGE_VERDICT);
 	memset(f.verdict.verdict.name, 'x', BROOD_NAME_MAX);
@@ -288,7 +295,7 @@ static void check_decoded(const struct frame *f, size_t size)
 	if (f->header.type == MESSAGE_JOB_LOG)
 		cr_assert_neq(memchr(f->job_log.text, 0, sizeof f->job_log.text), NULL);
 	if (f->header.type == MESSAGE_NOTIFY)
-		cr_assert_neq(memchr(f->notify.text, 0, sizeof f->notify.text), NULL);
+		cr_assert_eq(size, sizeof f->header + sizeof f->notify + f->notify.arg_size);
 	if (f->header.type == MESSAGE_VERDICT)
 		cr_assert_neq(memchr(f->verdict.verdict.name, 0, BROOD_NAME_MAX), NULL);
 }
