@@ -391,6 +391,23 @@ static void forked_child(void)
 }
 Test(inline_mode, forked_child) { case_run(forked_child, 10000); }
 
+/* The program is the service's main process itself: fields are checked, and nothing is sent. */
+static void notifies(void)
+{
+	struct brood_options options = { .size = sizeof options, .flags = BROOD_INLINE };
+	struct brood *brood;
+
+	setenv("NOTIFY_SOCKET", "@nobody-is-there", 1);
+	CHECK_EQ(brood_start(&options, &brood), 0);
+	CHECK_EQ(brood_notify(brood, "RELOADING=1"), 0);
+	REFUSES(brood_notify(brood, "reloading"), -EINVAL, "KEY=VALUE");
+	CHECK_EQ(brood_notify_barrier(brood, 0), 0);
+	CHECK_EQ(brood_stop(brood), 0);
+	REFUSES(brood_notify(brood, "RELOADING=1"), -ESHUTDOWN, "brood_stop");
+	REFUSES(brood_notify_barrier(brood, 0), -ESHUTDOWN, "brood_stop");
+}
+Test(inline_mode, notifies) { case_run(notifies, 10000); }
+
 static void metrics(void)
 {
 	struct brood *brood = start_inline(NULL);

@@ -101,6 +101,8 @@ static void options(void)
 	refused(&(struct brood_options){ .size = 8 }, -EINVAL, "size is 8");
 	refused(&(struct brood_options){ .size = 1 << 20 }, -EINVAL, "size");
 	REFUSED("flags", .flags = 1u << 31);
+	REFUSED("an hour", .stop_delay_ms = 3600001);
+	REFUSED("stop_delay_ms", .stop_delay_ms = BROOD_FOREVER);
 	REFUSED("workers is 10001", .workers = 10001);
 	REFUSED("backlog is 65537", .backlog = 65537);
 	REFUSED("spawn is 4", .spawn = 4);

@@ -253,6 +253,15 @@ static void others(void)
 	/* none of those was a version */
 	CHECK_EQ(brood_set_init_data(brood, NULL, 0, NULL, 0), 1);
 	REFUSES(brood_notify_status(brood, NULL), -EINVAL, "text");
+	REFUSES(brood_notify(brood, NULL), -EINVAL, "fields is NULL");
+	REFUSES(brood_notify(brood, ""), -EINVAL, "RELOADING=1");
+	REFUSES(brood_notify(brood, "READY=1\n"), -EINVAL, "line 2");
+	REFUSES(brood_notify(brood, "ready=1"), -EINVAL, "A-Z");
+	REFUSES(brood_notify(brood, "STATUS=a\tb"), -EINVAL, "brood_notify_status()");
+	REFUSES(brood_notify(brood, "STATUS=a\nMAINPID=1"), -EINVAL, "MAINPID in line 2");
+	REFUSES(brood_notify(brood, "BARRIER=1"), -EINVAL, "brood_notify_barrier()");
+	CHECK_EQ(brood_notify(brood, "X_MINE=1"), 0);
+	CHECK_EQ(brood_notify_barrier(brood, 10000), 0);
 	memset(text, '\n', sizeof text);
 	text[sizeof text - 1] = '\0';
 	CHECK_EQ(brood_notify_status(brood, text), 0);
@@ -290,6 +299,8 @@ static void afterwards(void)
 	REFUSES(brood_wait_ready(brood, 0), -ESHUTDOWN, "brood_stop");
 	REFUSES(brood_set_init_data(brood, "x", 1, NULL, 0), -ESHUTDOWN, "brood_stop");
 	REFUSES(brood_notify_ready(brood), -ESHUTDOWN, "brood_stop");
+	REFUSES(brood_notify(brood, "X_MINE=1"), -ESHUTDOWN, "brood_stop");
+	REFUSES(brood_notify_barrier(brood, 0), -ESHUTDOWN, "brood_stop");
 	REFUSES(brood_notify_status(brood, "x"), -ESHUTDOWN, "brood_stop");
 	REFUSES(brood_stop(brood), -ESHUTDOWN, "brood_stop");
 	CHECK(other == NULL);
