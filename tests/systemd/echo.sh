@@ -128,13 +128,36 @@ check_orphans() {
 	ok $? "orphans: systemd saw it"
 }
 
-hidden_is_known() { case $(show hidden StatusText) in hidden | visible*) ;; *) false ;; esac; }
+worker_pids() {
+	local p
+	for p in $(cat "/sys/fs/cgroup$(show brood-echo ControlGroup)/cgroup.procs"); do
+		! tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline" | grep -q ': worker' || echo "$p"
+	done
+}
+
+all_are_new() { [ -z "$(comm -12 <(worker_pids | sort) <(echo "$1" | sort))" ]; }
+
+check_reload() {
+	local before
+	before=$(worker_pids)
+	systemctl reload brood-echo
+	ok $? "brood-echo: systemctl reload"
+	within 20 all_are_new "$before" && [ -n "$before" ]
+	ok $? "brood-echo: all workers are new"
+	within 20 is brood-echo ActiveState active
+	ok $? "brood-echo: READY=1 after the reload"
+	[ "$(talk again)" = again ]
+	ok $? "brood-echo: echoes after the reload"
+}
+
+hidden_is_known() { case $(show hidden StatusText) in hidden* | visible*) ;; *) false ;; esac; }
 
 inside() {
 	words=$(systemd-analyze verify --man=no /etc/systemd/system/brood-echo.service 2>&1)
 	[ -z "$words" ]
 	ok $? "the unit is well written$words"
 	start brood-echo
+	check_reload
 	stop_cleanly brood-echo
 	start control-group
 	stop_cleanly control-group
@@ -143,7 +166,7 @@ inside() {
 	start orphans
 	check_orphans
 	systemctl start hidden && within 10 hidden_is_known
-	is hidden StatusText hidden
+	case $(show hidden StatusText) in hidden*) ;; *) false ;; esac
 	ok $? "NOTIFY_SOCKET: $(show hidden StatusText)"
 	systemctl stop hidden && within 5 ended_well hidden
 	ok $? "hidden: stops"

@@ -6,8 +6,8 @@
  *
  * One epoll loop in the engine watches the listening socket, a signalfd and brood_fd(). After
  * SIGTERM or SIGINT the server accepts no more, and brood_stop() waits for the remaining clients,
- * at most drain_ms. Under systemd the server reports when it is ready and how much it has done; see
- * tools/systemd/.
+ * at most drain_ms. SIGHUP replaces the workers. Under systemd the server reports when it is ready
+ * and how much it has done; see tools/systemd/.
  *
  * The listening socket comes from a socket unit, or from the start before this one, if there is
  * such a socket (brood_kept()). Else the server opens one, and a TCP socket is kept for the next
@@ -46,6 +46,7 @@ struct server {
 	struct brood *brood;
 	int epoll, listener, signals;
 	int stopping, taken;
+	uint64_t reload; /* SIGHUP: new workers take the places of the old ones; 0: they have */
 	uint64_t clients, turned_away;
 	struct brood_handle **handles; /* clients whose verdict is due, in no order */
 	size_t handles_count, handles_room;
@@ -222,6 +223,42 @@ static void on_client(struct server *server)
 	}
 }
 
+/* Under systemd (Type=notify) the service is "reloading" until all workers are new. */
+static void reload(struct server *server)
+{
+	char text[200];
+	int r = brood_notify(server->brood, "RELOADING=1");
+	if (r == 0)
+		r = brood_reload(server->brood, NULL, &server->reload);
+	if (r == 0)
+		return;
+	snprintf(text, sizeof text, "no reload: %s", brood_error());
+	brood_notify_status(server->brood, text);
+	brood_notify(server->brood, "READY=1");
+}
+
+/* Looks whether the reload is over. It may have failed: then the old workers go on. */
+static void on_reload(struct server *server)
+{
+	int r = brood_reload_wait(server->brood, server->reload, 0);
+	if (r == -ETIMEDOUT || r == -ECANCELED)
+		return; /* it goes on, or a later one does */
+	server->reload = 0;
+	brood_notify(server->brood,
+		r < 0 ? "READY=1\nSTATUS=the reload failed, the log says why" : "READY=1");
+}
+
+static void on_signal(struct server *server)
+{
+	struct signalfd_siginfo info;
+	if (read(server->signals, &info, sizeof info) <= 0)
+		return;
+	if (info.ssi_signo == SIGHUP)
+		reload(server);
+	else
+		server->stopping = 1;
+}
+
 /* Prints each verdict but "done". */
 static void on_verdicts(struct server *server)
 {
@@ -229,6 +266,8 @@ static void on_verdicts(struct server *server)
 	char line[256];
 	if (brood_dispatch(server->brood) < 0)
 		server->stopping = 1;
+	if (server->reload && !server->stopping)
+		on_reload(server);
 	for (size_t i = 0; i < server->handles_count;) {
 		if (brood_fetch(server->handles[i], &verdict) < 0) {
 			i++;
@@ -246,7 +285,6 @@ static void on_verdicts(struct server *server)
 static void run(struct server *server)
 {
 	struct epoll_event events[16];
-	struct signalfd_siginfo signal_info;
 	while (!server->stopping) {
 		int n = epoll_wait(server->epoll, events, 16, -1);
 		if (n < 0 && errno != EINTR)
@@ -255,8 +293,7 @@ static void run(struct server *server)
 			if (events[i].data.fd == server->listener)
 				on_client(server);
 			else if (events[i].data.fd == server->signals)
-				server->stopping = read(server->signals, &signal_info,
-							   sizeof signal_info) > 0;
+				on_signal(server);
 			else
 				on_verdicts(server);
 		}
@@ -269,6 +306,7 @@ static void prepare(struct server *server)
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
 	server->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -318,7 +356,8 @@ static void usage(FILE *where, int code)
 		"  --run-ms MS     how long a client may stay; 60000\n"
 		"  --fault         a client that says crash, hang, exit or stray gets it\n"
 		"A socket named \"echo\" that systemd passes takes the place of --tcp and --unix.\n"
-		"SIGTERM and SIGINT end it.\n");
+		"SIGTERM and SIGINT end it; after SIGHUP new workers take the places of the old "
+		"ones.\n");
 	exit(code);
 }
 
