@@ -162,10 +162,8 @@ struct case_result manager_live(void (*body)(void))
 /* Figures alone, which come by their pace. */
 static bool is_figures(const char *text)
 {
-	bool serving = strstr(text, " workers ready: ") && !strchr(text, '\n');
-
-	return strncmp(text, "STATUS=", 7) == 0 &&
-		(serving || strncmp(text, "STATUS=stopping: ", 17) == 0);
+	return strncmp(text, "STATUS=", 7) == 0 && !strchr(text, '\n') &&
+		(strstr(text, " workers ready: ") || strstr(text, "stopping: "));
 }
 
 void manager_shorten(const char *begin)
