@@ -125,7 +125,7 @@ static void in_child(void)
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		signals_drop(ours[i].sig, ours[i].action);
 	signals_drop(SIGSYS, &fault_action);
-	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
+	for (int sig = 1; sig <= SIGRTMAX; sig++)
 		signals_drop(sig, &outside_action);
 }
 
@@ -137,11 +137,28 @@ int dispositions_prepare(const struct brood_options *options)
 	return -pthread_atfork(NULL, NULL, in_child);
 }
 
+/*
+ * A signal that the supervisor passes on to the engine may be sent to all processes of the service.
+ * So none of them ends a worker, whatever its default action is.
+ */
+static void handle_passed(const struct brood_options *options)
+{
+	for (size_t i = 0; i < options->pass_signals_count; i++) {
+		struct sigaction now;
+		int sig = options->pass_signals[i];
+
+		if (!keeps(options, sig) && sigaction(sig, NULL, &now) == 0 &&
+			now.sa_handler == SIG_DFL)
+			sigaction(sig, &outside_action, NULL);
+	}
+}
+
 int dispositions_open(const struct brood_options *options)
 {
 	static const sigset_t none; /* no call of sigemptyset(): that is one page fault less */
 
 	handle_rest(options);
+	handle_passed(options);
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 

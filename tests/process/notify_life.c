@@ -370,6 +370,30 @@ Test(notify_life, hup_to_the_supervisor_is_passed_on)
 	cr_assert_eq(manager_live(hup_to_one).status, 0);
 }
 
+/* A signal that is passed on to the engine ends no worker, whatever it does by default. */
+static void passed_signals(void)
+{
+	static const int passed[] = { SIGPIPE, SIGXCPU, SIGUSR1 };
+	struct brood_options options = weak();
+	pid_t worker;
+
+	options.pass_signals = passed;
+	options.pass_signals_count = sizeof passed / sizeof *passed;
+	start(options);
+	CHECK_EQ(brood_wait_ready(brood, POOL_READY_MS), 0);
+	worker = pool_ask_pid(brood);
+	for (size_t i = 0; i < options.pass_signals_count; i++) {
+		CHECK_EQ(kill(worker, passed[i]), 0);
+		CHECK_EQ(pool_ask_pid(brood), worker);
+	}
+	CHECK_EQ(brood_stop(brood), 0);
+}
+Test(notify_life, passed_signals_end_no_worker)
+{
+	manager_open();
+	cr_assert_eq(manager_live(passed_signals).status, 0);
+}
+
 /* ---- a manager that does not read ---- */
 
 #define MANY 100
