@@ -83,8 +83,7 @@ struct supervisor {
 	uint64_t done_ns;            /* when the last worker had ended */
 	bool start_failed;           /* BROOD_START_OR_FAIL: the service ends for that */
 	bool undead_said, left_said; /* logged: workers, or strays, that cannot be ended */
-	/* how many processes the stop leaves behind, as far as known */
-	uint32_t left;
+	uint32_t left;               /* processes that the stop leaves behind, as far as known */
 
 	struct timer sweep_timer;
 	uint64_t last_sweep_ns;

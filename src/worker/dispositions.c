@@ -137,6 +137,15 @@ int dispositions_prepare(const struct brood_options *options)
 	return -pthread_atfork(NULL, NULL, in_child);
 }
 
+/* True: handle_all() has seen to the signal. */
+static bool is_ours(int sig)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (ours[i].sig == sig)
+			return true;
+	return sig >= SIGRTMIN;
+}
+
 /*
  * A signal that the supervisor passes on to the engine may be sent to all processes of the service.
  * So none of them ends a worker, whatever its default action is.
@@ -147,7 +156,7 @@ static void handle_passed(const struct brood_options *options)
 		struct sigaction now;
 		int sig = options->pass_signals[i];
 
-		if (!keeps(options, sig) && sigaction(sig, NULL, &now) == 0 &&
+		if (!is_ours(sig) && !keeps(options, sig) && sigaction(sig, NULL, &now) == 0 &&
 			now.sa_handler == SIG_DFL)
 			sigaction(sig, &outside_action, NULL);
 	}
