@@ -112,7 +112,8 @@ inside() {
 		stop $name
 	done
 	start plain
-	[ "$(how_many "$(folder_of plain)")" -ge 7 ] && [ ! -e "$(folder_of plain)/brood-pool-main" ]
+	[ "$(how_many "$(folder_of plain)")" -ge 7 ] &&
+		[ ! -e "$(folder_of plain)/brood-pool-main" ]
 	ok $? "plain: all processes are in the unit's own cgroup"
 	stop plain
 	start orphans
