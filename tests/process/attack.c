@@ -53,8 +53,7 @@ static _Atomic uint64_t *find_slot_page(void)
 	CHECK(maps);
 	while (fgets(line, sizeof line, maps))
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 &&
-			strcmp(rights, "rw-s") == 0 && to - from == 4096 &&
-			strstr(line, "memfd:brood-status"))
+			strcmp(rights, "rw-s") == 0 && strstr(line, "memfd:brood-status"))
 			found = from;
 	fclose(maps);
 	return (_Atomic uint64_t *)found;

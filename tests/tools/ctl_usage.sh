@@ -21,7 +21,7 @@ wrong() {
 wrong missing
 wrong '"walk"' walk
 wrong '"walk"' 1 walk
-wrong '"resize"' 1 resize 4
+wrong '"shrink"' 1 shrink 4
 wrong '"more"' status more
 wrong '"more"' wait ready more
 wrong 'wait ready' wait

@@ -31,7 +31,7 @@ ok $? "no sequences in a file"
 [ "$(grep -c ' [0-9]*  *\(idle\|busy\|leased\) ' frame)" -eq 12 ]
 ok $? "all workers are there"
 "$top" "$keeper" --filter read-hand >frame
-[ "$(grep -c ' \(idle\|busy\|leased\) ' frame)" -eq 1 ]
+[ "$(grep -c ' [0-9]*  *\(idle\|busy\|leased\) ' frame)" -eq 1 ]
 ok $? "--filter"
 "$top" "$keeper" --sort slot >frame
 awk '/^ SLOT/ { on = 1; next } on { print $1 }' frame >slots && sort -n slots | diff slots - >&2
