@@ -154,9 +154,9 @@ ok $? "five reports"
 	reports.2.signal_name reports.4.number >values && in_keys reports.json
 [ "$(tr '\n' ' ' <values)" = 'cancelled exited crashed mutex SIGSEGV 1 ' ]
 ok $? "--json: $(tr '\n' ' ' <values)"
+# A worker that had no CPU between the question where it is and its kill leaves no frames.
 has_names() {
-	[ "$(code "$keeper" reports)" = 0 ] && [ "$(grep -c '^    act+0x' out)" -ge 3 ] &&
-		grep -q '^    wait_in_mutex+0x' out
+	[ "$(code "$keeper" reports)" = 0 ] && [ "$(grep -c '^    act+0x' out)" -ge 3 ]
 }
 until_true has_names
 ok $? "with names $(cat out)"
