@@ -106,8 +106,7 @@ static void fate_from_finished(const struct fate_facts *f, struct brood_verdict 
  * The process ended by a signal, and not by a kill after a won swap (fate_ours()). SIGKILL from
  * Brood then means that an operator asked for it, or else stuck: the job's function had ended, but
  * FINISHED did not come. A SIGKILL that Brood did not send came from the kernel for want of memory,
- * or from outside. Who sent any other
- * signal is not known.
+ * or from outside. Who sent any other signal is not known.
  */
 static enum brood_detail fate_signal_detail(const struct fate_facts *f)
 {

@@ -111,6 +111,7 @@ static uint32_t fold_burst(const struct fold *f, uint32_t event)
 {
 	switch (event) {
 	case BROOD_EVENT_WORKER_DIED:
+	case BROOD_EVENT_WORKER_OOM:
 	case BROOD_EVENT_WORKER_LEFT:
 	case BROOD_EVENT_SPAWN_FAILED:
 	case BROOD_EVENT_STRAY_KILLED:

@@ -60,7 +60,7 @@ static uint64_t deaths_of(const struct pool *pool)
 {
 	uint64_t deaths = 0;
 
-	for (int cause = BROOD_STATUS_CRASHED; cause <= BROOD_STATUS_UNKNOWN; cause++)
+	for (int cause = BROOD_STATUS_CRASHED; cause < BROOD_STATUS_CAUSES; cause++)
 		if (cause != BROOD_STATUS_STOPPED)
 			deaths += atomic_load_explicit(
 				&pool->stats_page->deaths[cause], memory_order_relaxed);
