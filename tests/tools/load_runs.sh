@@ -111,10 +111,10 @@ killed() {
 	run "killed, open" -d 2 -w 4 -c 16 --kill-rate 30 --call open
 	held
 	above workers.killed 10
-	run "killed, submit" -d 2 -w 4 -c 16 --kill-rate 100 --call submit --mix echo=99,crash=1
+	run "killed, submit" -d 2 -w 4 -c 16 --kill-rate 100 --call submit --mix echo=9,crash=1
 	held
 	above workers.killed 30
-	above jobs.crashed 10
+	above jobs.crashed 0
 	run "killed, submit, two threads, forced leases" -d 2 -w 4 -c 16 -t 2 --kill-rate 50 \
 		--call submit --dispatch lease
 	held
