@@ -106,7 +106,6 @@ unsigned options_pool_workers(const struct options *o, unsigned pool);
  * grace, and some room for a loaded machine.
  */
 uint64_t options_bound_ns(const struct options *o);
-extern const char options_help[];
 const char *kind_name(enum kind kind);
 const char *way_name(enum way way);
 const char *dispatch_name(uint32_t dispatch);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* options_chaos.c - what breaks and changes the pool during the load. */
+#include "load.h"
+#include "options.h"
+#include "options_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int kill_times(const char *text, struct options *o)
+{
+	const char *at = text;
+
+	for (o->kill_all_count = 0;;) {
+		double when = 0;
+		const char *end = options_number(at, ',', &when);
+
+		if (!end)
+			return options_wrong(
+				"--kill-all-at wants seconds, as in 2,4,6, not \"%s\"", text);
+		if (o->kill_all_count == KILL_TIMES_MAX)
+			return options_wrong(
+				"--kill-all-at takes at most %d times", KILL_TIMES_MAX);
+		if (o->kill_all_count && when < o->kill_all_at[o->kill_all_count - 1])
+			return options_wrong(
+				"--kill-all-at wants its times in order, not \"%s\"", text);
+		o->kill_all_at[o->kill_all_count++] = when;
+		if (!*end)
+			return 0;
+		at = end + 1;
+	}
+}
+
+static int resize(const char *text, struct options *o)
+{
+	unsigned min, max, ms;
+	int end = -1;
+
+	if (sscanf(text, "%5u:%5u:%8u%n", &min, &max, &ms, &end) != 3 || end < 0 || text[end] ||
+		strspn(text, "0123456789:") != (size_t)end || min < 1 || min > max || ms < 1)
+		return options_wrong(
+			"--resize wants the least and the most workers, and milliseconds, as "
+			"in 4:400:500, not \"%s\"",
+			text);
+	o->resize_min = min;
+	o->resize_max = max;
+	o->resize_ms = ms;
+	return 0;
+}
+
+enum {
+	OPT_KILL_RATE = OPTIONS_CHAOS_FIRST,
+	OPT_KILL_ALL,
+	OPT_KILL_SUPERVISOR,
+	OPT_RELOAD_EVERY,
+	OPT_RESIZE
+};
+
+static const struct option longs[] = {
+	{ "kill-rate", required_argument, NULL, OPT_KILL_RATE },
+	{ "kill-all-at", required_argument, NULL, OPT_KILL_ALL },
+	{ "kill-supervisor-at", required_argument, NULL, OPT_KILL_SUPERVISOR },
+	{ "reload-every", required_argument, NULL, OPT_RELOAD_EVERY },
+	{ "resize", required_argument, NULL, OPT_RESIZE },
+};
+
+static int take(int option, const char *text, struct options *o)
+{
+	switch (option) {
+	case OPT_KILL_RATE: return options_real("--kill-rate", text, 0, 10000, &o->kill_rate);
+	case OPT_KILL_ALL: return kill_times(text, o);
+	case OPT_KILL_SUPERVISOR:
+		return options_real("--kill-supervisor-at", text, 0, 1e6, &o->kill_supervisor_at);
+	case OPT_RELOAD_EVERY:
+		return options_real("--reload-every", text, 0.001, 1e6, &o->reload_every_s);
+	case OPT_RESIZE: return resize(text, o);
+	default: return OPTIONS_NOT_MINE;
+	}
+}
+
+bool options_kill(const struct options *o)
+{
+	return o->kill_rate > 0 || o->kill_all_count || o->kill_supervisor_at >= 0;
+}
+
+static int together(struct options *o)
+{
+	if (o->resize_max > o->workers)
+		return options_wrong("--resize wants %u workers at most: give -w %u", o->resize_max,
+			o->resize_max);
+	if (o->resize_ms && o->pools > 1)
+		return options_wrong("--resize is for one pool: it takes no --pools");
+	if (!o->jobs && o->kill_supervisor_at > o->duration_s)
+		return options_wrong(
+			"--kill-supervisor-at %g comes after the end: give a longer --duration",
+			o->kill_supervisor_at);
+	if (!o->jobs && o->kill_all_count && o->kill_all_at[o->kill_all_count - 1] > o->duration_s)
+		return options_wrong(
+			"--kill-all-at %g comes after the end: give a longer --duration",
+			o->kill_all_at[o->kill_all_count - 1]);
+	return 0;
+}
+
+static const char help[] =
+	"      --kill-rate N       kills N random workers a second with SIGKILL\n"
+	"      --kill-all-at SEC,...   kills all workers, SEC seconds after the load began\n"
+	"      --kill-supervisor-at SEC   kills the supervisor: the run ends then, and a second\n"
+	"                          later nothing may be left\n"
+	"      --reload-every SEC  replaces all workers, a few at a time, again and again: a new\n"
+	"                          reload begins after SEC seconds, or when the last one is done\n"
+	"      --resize MIN:MAX:MS gives the pool MIN workers, MS milliseconds later MAX, and so "
+	"on;\n"
+	"                          MAX is -w at most. The pool has -w again at the end\n";
+
+const struct options_part options_chaos = { longs, COUNT_OF(longs), take, together, help };

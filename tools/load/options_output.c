@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* options_output.c - what the run tells. */
+#include "load.h"
+#include "options.h"
+#include "options_text.h"
+
+#include <stdio.h>
+
+enum { OPT_SEED = OPTIONS_OUTPUT_FIRST, OPT_JSON };
+
+static const struct option longs[] = {
+	{ "seed", required_argument, NULL, OPT_SEED },
+	{ "json", required_argument, NULL, OPT_JSON },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+};
+
+static int take(int option, const char *text, struct options *o)
+{
+	switch (option) {
+	case OPT_SEED: return options_whole("--seed", text, 0, UINT64_MAX, &o->seed);
+	case OPT_JSON:
+		o->json = text;
+		return *text ? 0 : options_wrong("--json wants the name of a file, or -");
+	case 'q': o->quiet = true; return 0;
+	case 'V': printf("brood-load %s\n", brood_version()); return 1;
+	default: return OPTIONS_NOT_MINE;
+	}
+}
+
+static const char help[] =
+	"      --seed N            repeats the jobs, payloads and choice of victims of a run\n"
+	"                          (default: a new seed, which is printed)\n"
+	"      --json FILE|-       writes the results as JSON; with - the table goes to standard\n"
+	"                          error\n"
+	"  -q, --quiet             no live line and no table; broken invariants are still named\n"
+	"  -h, --help    -V, --version\n";
+
+const struct options_part options_output = { longs, COUNT_OF(longs), take, NULL, help };
