@@ -57,7 +57,7 @@ void drive_make(struct driver *d, struct load_job *job, uint64_t now)
 	if (job->kind == KIND_ECHO)
 		job->size =
 			o->sizes[o->sizes_count == 1 ? 0 : payload_mix(base + 2) % o->sizes_count];
-	job->start_ns = now;
+	job->start_ns = job->planned_ns = now;
 	job->id = 0;
 	job->arg.variant = (uint32_t)(base >> 33);
 	job->arg.size = job->size;
@@ -116,7 +116,7 @@ bool drive_next(struct driver *d, struct load_job *job)
 	drive_make(d, job, now);
 	job->arg.checksum = d->engine->whole ? 0 : checksum_of(job);
 	d->options.arg = &job->arg;
-	job->start_ns = load_now();
+	job->start_ns = job->planned_ns = load_now();
 	return true;
 }
 

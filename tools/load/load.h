@@ -282,7 +282,8 @@ struct load_job { /* one job, as the driver sees it */
 	uint64_t key;    /* of its payload */
 	size_t size;     /* of the request, and of the right reply */
 	uint64_t start_ns;
-	uint64_t id; /* 0: a call learns the id only with the verdict */
+	uint64_t planned_ns; /* when the plan wanted it sent; in a closed loop start_ns */
+	uint64_t id;         /* 0: a call learns the id only with the verdict */
 	struct job_arg arg;
 };
 
