@@ -46,6 +46,29 @@ struct chaos {
 	size_t live_count, live_max;
 };
 
+const char *chaos_name(uint32_t kind)
+{
+	static const char *const names[CHAOS_KINDS] = { "kill", "kill-all", "stop", "fd-pressure",
+		"memory-pressure", "disk-full", "engine-stall", "reload", "resize",
+		"supervisor-kill" };
+
+	return kind < CHAOS_KINDS ? names[kind] : "?";
+}
+
+/* An act that is over at once. */
+static void mark(struct tally *t, enum chaos_kind kind)
+{
+	uint32_t count = atomic_load(&t->judge.marks_count);
+	uint64_t now = load_now();
+
+	if (count == CHAOS_MARKS_MAX)
+		return;
+	t->judge.marks[count] = (struct chaos_mark){
+		.at_ns = now, .until_ns = now, .kind = kind, .slot = CHAOS_NO_SLOT
+	};
+	atomic_store(&t->judge.marks_count, count + 1);
+}
+
 struct chaos *chaos_new(const struct options *o, struct tally *tally, pid_t supervisor)
 {
 	struct chaos *c = calloc(1, sizeof *c);
@@ -183,6 +206,7 @@ static bool kill_one(struct chaos *c, pid_t pid)
 	close(fd);
 	if (!killed)
 		return false;
+	mark(t, CHAOS_KILL);
 	c->killed++;
 	atomic_store(&t->judge.kills, kills + 1);
 	futex_wake(&t->births);
@@ -241,6 +265,7 @@ bool chaos_act(struct chaos *c)
 	if (c->options->kill_supervisor_at >= 0 &&
 		now >= after(c, c->options->kill_supervisor_at)) {
 		c->over = true;
+		mark(c->tally, CHAOS_SUPERVISOR_KILL);
 		return kill(c->supervisor, SIGKILL) == 0;
 	}
 	while (c->next_all < c->options->kill_all_count &&

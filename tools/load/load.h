@@ -23,6 +23,7 @@
 #ifndef BROOD_LOAD_H
 #define BROOD_LOAD_H
 
+#include "chaos.h"
 #include "histogram.h"
 
 #include <brood.h>
@@ -168,6 +169,8 @@ struct tally_judge {                        /* only the judge writes these */
 	_Atomic uint32_t looked;
 	_Atomic uint32_t kills; /* how many kills were written into the ring */
 	struct killed ring[KILLS_MAX];
+	_Atomic uint32_t marks_count;
+	struct chaos_mark marks[CHAOS_MARKS_MAX];
 };
 
 struct tally_engine { /* only the engine's main thread writes these */
@@ -413,16 +416,6 @@ void left_look(const char *marker, pid_t root, const pid_t *expected, unsigned e
 	struct left *ret);
 void left_kill(const char *marker); /* kills (SIGKILL) and reaps all of these processes */
 pid_t left_guard(pid_t supervisor); /* 0: no guard was seen */
-
-struct chaos;
-struct chaos *chaos_new(const struct options *o, struct tally *tally, pid_t supervisor);
-struct chaos *chaos_free(struct chaos *c);
-void chaos_begin(struct chaos *c, uint64_t start_ns);
-/* When chaos_act() is due next; UINT64_MAX: never. */
-uint64_t chaos_next(const struct chaos *c);
-bool chaos_act(struct chaos *c); /* true: it has killed the supervisor */
-void chaos_end(struct chaos *c); /* ends all kills */
-uint64_t chaos_killed(const struct chaos *c);
 
 #define BREACHES_MAX 24
 
