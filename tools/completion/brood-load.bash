@@ -2,7 +2,7 @@
 # bash completion of brood-load(1)
 _brood_load() {
 	local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-	local kinds='nop echo crash exit fail hang spin leak throw fork'
+	local kinds='nop echo sleep spin alloc syscalls user crash exit fail hang leak throw fork'
 	case $before in
 	--call) COMPREPLY=($(compgen -W 'open call submit' -- "$now")); return ;;
 	--dispatch) COMPREPLY=($(compgen -W 'auto handoff lease' -- "$now")); return ;;
@@ -12,14 +12,16 @@ _brood_load() {
 		compopt -o nospace 2>/dev/null
 		COMPREPLY=($(compgen -P "$done_part" -S = -W "$kinds" -- "${now##*,}"))
 		return ;;
-	--json) compopt -o default 2>/dev/null; COMPREPLY=(); return ;;
+	--priority) COMPREPLY=($(compgen -W normal=9,background=1 -- "$now")); return ;;
+	--json | --log | --user-job) compopt -o default 2>/dev/null; COMPREPLY=(); return ;;
 	-[wctdns] | --workers | --pools | --concurrency | --threads | --duration | --jobs | \
-		--size | --deadline | --kill-rate | --kill-all-at | --kill-supervisor-at | \
-		--reload-every | --resize | --rate | --idle | --seed)
+		--size | --deadline | --keys | --kill-rate | --kill-all-at | \
+		--kill-supervisor-at | --reload-every | --resize | --rate | --idle | --seed)
 		COMPREPLY=(); return ;;
 	esac
 	COMPREPLY=($(compgen -W '-w --workers --pools -c --concurrency -t --threads -d --duration
-		-n --jobs -s --size --call --dispatch --compare --mix --deadline --kill-rate
+		-n --jobs -s --size --call --dispatch --compare --mix --deadline
+		--keys --tags --priority --user-job --log --kill-rate
 		--kill-all-at --kill-supervisor-at --reload-every --resize --rate --control --idle
 		--seed --json -q --quiet -h --help -V --version' -- "$now"))
 }

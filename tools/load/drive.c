@@ -3,10 +3,12 @@
  * drive.c - the part that all ways of giving jobs share: chooses the next job, and writes down what
  * came of it.
  *
- * The seed, the thread's number and the job's number in this thread decide what a job is. With -n
- * each thread gets its share of the jobs beforehand, so the same seed gives the same jobs.
+ * The seed and the job's number decide what a job is (job_spec.h). With -n each thread gets its
+ * share of the jobs beforehand: all together give the numbers from 0 to n - 1. So the same seed and
+ * the same -n give the same jobs, whatever -c, -t and --call say.
  */
 #include "load.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,29 +40,39 @@ static uint64_t checksum_of(const struct load_job *job)
 	return sum;
 }
 
+static void set_options(struct driver *d, const struct load_job *job)
+{
+	d->options.key = job->hint;
+	d->options.priority = job->priority;
+	if (!d->engine->options->spec.tags)
+		return;
+	snprintf(d->tag, sizeof d->tag, "%s-%llu", kind_name(job->kind), (llu)job->number);
+	d->options.tag = d->tag;
+}
+
+/* Jobs have numbers over all threads: thread 1 of 4 gives jobs 1, 5, 9 and so on. */
 void drive_make(struct driver *d, struct load_job *job, uint64_t now)
 {
-	const struct engine *e = d->engine;
-	const struct options *o = e->options;
-	uint64_t base = payload_mix(d->stream + d->given), draw = payload_mix(base);
-	unsigned i = 0;
+	const struct options *o = d->engine->options;
+	struct job_choice choice;
 
 	if (d->jobs_left != UINT64_MAX)
 		d->jobs_left--;
 	d->due_ns += d->pace_ns;
-	while (i + 1 < e->draws_count && draw >= e->draws[i].below)
-		i++;
-	job->number = d->given++;
-	job->kind = e->draws[i].kind;
-	job->key = payload_mix(base + 1);
-	job->size = 0;
-	if (job->kind == KIND_ECHO)
-		job->size =
-			o->sizes[o->sizes_count == 1 ? 0 : payload_mix(base + 2) % o->sizes_count];
+	job->number = d->given++ * o->threads + d->index;
+	job_spec_choose(&o->spec, o->seed, job->number, &choice);
+	job->kind = choice.kind;
+	job->key = choice.payload_key;
+	job->size = choice.size;
 	job->start_ns = job->planned_ns = now;
 	job->id = 0;
-	job->arg.variant = (uint32_t)(base >> 33);
+	job->arg.variant = choice.variant;
+	job->arg.value = choice.value;
 	job->arg.size = job->size;
+	job->hint = choice.key;
+	job->priority = choice.priority;
+	set_options(d, job);
+	log_job(d->index, job);
 	drive_lock(d);
 	d->shard->submitted[job->kind]++;
 	drive_unlock(d);
@@ -181,7 +193,8 @@ static void judge_reply(struct driver *d, const struct load_job *job, const stru
 {
 	bool whole = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
 
-	if (!reply->judged)
+	/* Nobody knows what a user's job replies. */
+	if (!reply->judged || job->kind == KIND_USER)
 		return;
 	if (reply->intact && reply->size <= job->size && (!whole || reply->size == job->size))
 		return;

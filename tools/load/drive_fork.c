@@ -37,16 +37,16 @@ struct nursery {
 	unsigned char *request, chunk[CHUNK];
 };
 
-static void make_verdict(
-	const struct nursery *n, const struct child *c, int status, struct brood_verdict *v)
+static void make_verdict(const struct child *c, int status, struct brood_verdict *v)
 {
 	*v = (struct brood_verdict){ .size = sizeof *v,
 		.started = 1,
 		.pid = c->pid,
 		.generation = 1,
 		.attempts = 1,
+		.id = c->job.number + 1,
+		.run_us = (load_now() - c->job.start_ns) / NS_US,
 		.reply_size = c->received };
-	v->id = (c->job.number + 1) << 8 | n->driver->index;
 	memcpy(v->name, job_work(c->job.kind, true)->name, job_work(c->job.kind, true)->name_size);
 	if (WIFSIGNALED(status)) {
 		v->outcome = BROOD_CRASHED;
@@ -72,7 +72,7 @@ static void ended(struct nursery *n, struct child *c)
 	close(c->fd);
 	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	make_verdict(n, c, status, &verdict);
+	make_verdict(c, status, &verdict);
 	c->job.id = verdict.id;
 	drive_verdict(n->driver, &c->job, &verdict, &reply);
 	c->pid = 0;

@@ -222,7 +222,7 @@ static bool begin_one(struct loop *l)
 	c->sending = c->job.size > 0;
 	if (c->sending)
 		send_more(l, c);
-	else if (c->job.kind == KIND_ECHO)
+	else if (c->job.kind == KIND_ECHO || c->job.kind == KIND_USER)
 		shutdown(c->fd, SHUT_WR);
 	watch(l, c, EPOLL_CTL_ADD);
 	return true;

@@ -10,6 +10,7 @@
 #include "monitor.h"
 #include "open_files.h"
 #include "plant.h"
+#include "user_job.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -92,22 +93,6 @@ static void *driver_main(void *driver)
 	return NULL;
 }
 
-static void set_draws(struct engine *e)
-{
-	double sum = 0, all = 0;
-
-	for (unsigned k = 0; k < KINDS; k++)
-		all += e->options->mix[k];
-	for (unsigned k = 0; k < KINDS; k++) {
-		if (e->options->mix[k] <= 0)
-			continue;
-		sum += e->options->mix[k];
-		e->draws[e->draws_count].kind = (enum kind)k;
-		e->draws[e->draws_count++].below = sum < all ? (uint64_t)(sum / all * 0x1p64)
-							     : UINT64_MAX;
-	}
-}
-
 /* Gives one thread its share of the concurrency and of the jobs. Shares differ by one at most. */
 static void make_driver(struct engine *e, unsigned index)
 {
@@ -124,7 +109,6 @@ static void make_driver(struct engine *e, unsigned index)
 	d->pace_ns = o->rate > 0 ? (uint64_t)((double)NS_S * o->threads / o->rate) : 0;
 	/* the threads in turn, and none makes up for what was before */
 	d->due_ns = load_now() + d->pace_ns * index / o->threads;
-	d->stream = payload_mix(o->seed ^ (uint64_t)(index + 1) << 40);
 	d->options.size = sizeof d->options;
 	d->options.run_ms = options_run_ms(o);
 	d->options.dispatch = o->dispatch;
@@ -296,6 +280,12 @@ static void stop(struct engine *e, const struct open_files *before)
 /* Returns 0 when the pool is ready, else the code to exit with. */
 static int warm_up(struct engine *e)
 {
+	struct user_job_why why;
+
+	if (e->options->user_job && user_job_open(e->options->user_job, &why) < 0) {
+		engine_break_off(e, "%s", why.text);
+		return 2;
+	}
 	if (start(e) < 0) {
 		engine_break_off(e, "the pool could not be started: %s", brood_error());
 		return 2;
@@ -361,7 +351,6 @@ int engine_main(const struct options *o, struct tally *tally)
 	e.bound_ns = options_bound_ns(o);
 	for (unsigned i = 0; i < SHARDS_MAX; i++)
 		pthread_mutex_init(&e.locks[i], NULL);
-	set_draws(&e);
 	e.whole = o->way == WAY_SUBMIT || o->compare;
 	e.paths = o->way == WAY_FORK ? 1u << BROOD_PATH_AUTO
 		: o->dispatch        ? 1u << o->dispatch

@@ -6,6 +6,7 @@
  * no job can write into the judge's memory.
  */
 #include "load.h"
+#include "log.h"
 #include "plant.h"
 
 #include <errno.h>
@@ -16,12 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LEAK_STEP (1u << 20)
 /* more means that the memory limit did not hold: end before the machine does */
-#define LEAK_MAX (1u << 30)
-#define CHUNK    65536
+#define LEAK_MAX  (1u << 30)
+#define CHUNK     65536
+#define PAGE      4096
+#define SPIN_STEP 200
 
 static struct tally *jobs_tally;
 static jmp_buf jobs_frame;
@@ -33,17 +37,19 @@ static char jobs_marker[40]; /* in the environment of each program that a job st
 /* Set in a child that was forked for one job (--compare); there `job` is NULL. */
 static const struct forked_job *jobs_forked;
 
-static uint32_t variant(const struct brood_job *job)
+/* An argument that is not whole counts as all zeros. */
+static struct job_arg arg_of(const struct brood_job *job)
 {
 	size_t size = sizeof(struct job_arg);
 	const void *data = jobs_forked ? jobs_forked->arg : brood_job_arg(job, &size);
-	struct job_arg arg;
+	struct job_arg arg = { 0 };
 
-	if (size != sizeof arg)
-		return 0;
-	memcpy(&arg, data, sizeof arg);
-	return arg.variant;
+	if (size == sizeof arg)
+		memcpy(&arg, data, sizeof arg);
+	return arg;
 }
+
+static uint32_t variant(const struct brood_job *job) { return arg_of(job).variant; }
 
 static int job_nop(struct brood_job *job)
 {
@@ -126,12 +132,68 @@ static int job_hang(struct brood_job *job)
 	return CODE_RETURNED;
 }
 
+static struct timespec time_of(uint64_t ns)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ns / NS_S), .tv_nsec = (long)(ns % NS_S) };
+}
+
+static uint64_t cpu_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NS_S + (uint64_t)ts.tv_nsec;
+}
+
+/* Without a value it never ends. Else it ends after so much CPU time, however long that takes. */
 static int job_spin(struct brood_job *job)
 {
-	(void)job;
-	while (!jobs_nowhere)
+	uint64_t value = arg_of(job).value, end = value ? cpu_now() + value : 0;
+
+	while (!value && !jobs_nowhere)
 		jobs_spun++;
-	return CODE_RETURNED;
+	if (!value)
+		return CODE_RETURNED;
+	do {
+		/* A clock of CPU time costs a system call, so it is not asked all the time. */
+		for (unsigned i = 0; i < SPIN_STEP; i++)
+			jobs_spun++;
+	} while (cpu_now() < end);
+	return 0;
+}
+
+static int job_sleep(struct brood_job *job)
+{
+	const struct timespec end = time_of(load_now() + arg_of(job).value);
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
+		;
+	return 0;
+}
+
+/* Touches each page, and gives the memory back. */
+static int job_alloc(struct brood_job *job)
+{
+	uint64_t value = arg_of(job).value;
+	char *memory = malloc((size_t)value);
+
+	if (!memory)
+		return CODE_NO_MEMORY;
+	for (uint64_t at = 0; at < value; at += PAGE)
+		*(volatile char *)(memory + at) = 1;
+	free(memory);
+	return 0;
+}
+
+static int job_syscalls(struct brood_job *job)
+{
+	uint64_t value = arg_of(job).value;
+
+	for (uint64_t i = 0; i < value; i++) {
+		if (syscall(SYS_getppid) < 0)
+			return CODE_RETURNED;
+	}
+	return 0;
 }
 
 static int job_leak(struct brood_job *job)
@@ -185,7 +247,7 @@ static int job_fork(struct brood_job *job)
 	{                                             \
 		function, #function, sizeof #function \
 	}
-static const struct work works[KINDS] = {
+static struct work works[KINDS] = {
 	[KIND_NOP] = WORK(job_nop),
 	[KIND_ECHO] = WORK(job_echo),
 	[KIND_CRASH] = WORK(job_crash),
@@ -196,6 +258,9 @@ static const struct work works[KINDS] = {
 	[KIND_LEAK] = WORK(job_leak),
 	[KIND_THROW] = WORK(job_throw),
 	[KIND_FORK] = WORK(job_fork),
+	[KIND_SLEEP] = WORK(job_sleep),
+	[KIND_ALLOC] = WORK(job_alloc),
+	[KIND_SYSCALLS] = WORK(job_syscalls),
 };
 static const struct work work_whole = WORK(job_echo_whole);
 
@@ -203,6 +268,8 @@ const struct work *job_work(enum kind kind, bool whole)
 {
 	return whole && kind == KIND_ECHO ? &work_whole : &works[kind];
 }
+
+void jobs_set_user(const struct work *work) { works[KIND_USER] = *work; }
 
 int jobs_run_forked(const struct work *work, const struct forked_job *job)
 {
@@ -233,5 +300,6 @@ int jobs_worker_init(void *hook_context)
 	atomic_store(&t->born[birth % BIRTHS_MAX], BORN(getpid(), load_now() / NS_MS));
 	futex_wake(&t->births);
 	munmap(t, t->size);
+	log_forget();
 	return 0;
 }

@@ -51,10 +51,32 @@ static void put_mix(FILE *file, const struct options *o)
 /* Prints one size as a number, several sizes as an array. */
 static void put_sizes(FILE *file, const struct options *o)
 {
-	fprintf(file, "    \"size\": %s%zu", o->sizes_count > 1 ? "[" : "", o->sizes[0]);
-	for (unsigned i = 1; i < o->sizes_count; i++)
-		fprintf(file, ", %zu", o->sizes[i]);
-	fputs(o->sizes_count > 1 ? "],\n" : ",\n", file);
+	const struct job_spec_list *sizes = &o->spec.sizes;
+
+	fprintf(file, "    \"size\": %s%llu", sizes->count > 1 ? "[" : "",
+		(llu)sizes->item[0].value);
+	for (unsigned i = 1; i < sizes->count; i++)
+		fprintf(file, ", %llu", (llu)sizes->item[i].value);
+	fputs(sizes->count > 1 ? "],\n" : ",\n", file);
+}
+
+/* Prints what --mix and --size would read. */
+static void put_asked(FILE *file, const struct options *o)
+{
+	char text[JOB_SPEC_TEXT];
+
+	job_spec_mix_text(&o->spec, text);
+	fprintf(file, "    \"work\": \"%s\",\n", text);
+	job_spec_sizes_text(&o->spec, text);
+	fprintf(file, "    \"sizes\": \"%s\",\n    \"keys\": %llu,\n    \"tags\": %s,\n", text,
+		(llu)o->spec.keys, o->spec.tags ? "true" : "false");
+	job_spec_priorities_text(&o->spec, text);
+	fprintf(file, "    \"priority\": \"%s\",\n    \"user_job\": ", text);
+	if (o->user_job)
+		json_put_text(file, o->user_job);
+	else
+		fputs("null", file);
+	fputs(",\n", file);
 }
 
 static void put_or_null(FILE *file, const char *key, double value, bool there)
@@ -85,6 +107,7 @@ static void put_config(FILE *file, const struct options *o)
 		fprintf(file, "    \"call\": \"%s\",\n    \"dispatch\": \"%s\",\n",
 			way_name(o->way), dispatch_name(o->dispatch));
 	put_mix(file, o);
+	put_asked(file, o);
 	fprintf(file, "    \"deadline_ms\": %u,\n    \"kill_rate\": %.9g,\n    \"kill_all_at\": [",
 		options_run_ms(o), o->kill_rate);
 	for (unsigned i = 0; i < o->kill_all_count; i++)

@@ -25,6 +25,8 @@
 
 #include "chaos.h"
 #include "histogram.h"
+#include "job_spec.h"
+#include "payload.h"
 
 #include <brood.h>
 #include <pthread.h>
@@ -47,34 +49,20 @@ typedef unsigned long long llu; /* for printf */
 
 /* WAY_FORK: a fork() for each job and no pool, for --compare. */
 enum way { WAY_CALL, WAY_OPEN, WAY_SUBMIT, WAY_FORK };
-#define WAYS 4
-enum kind {
-	KIND_NOP,
-	KIND_ECHO,
-	KIND_CRASH,
-	KIND_EXIT,
-	KIND_FAIL,
-	KIND_HANG,
-	KIND_SPIN,
-	KIND_LEAK,
-	KIND_THROW,
-	KIND_FORK
-};
-#define KINDS          10
+#define WAYS           4
 #define KILL_TIMES_MAX 64
-#define SIZES_MAX      16
 
 struct options {
 	unsigned workers, concurrency, threads;
-	unsigned pools;    /* over which the workers are spread */
-	double duration_s; /* 0: the run ends after `jobs` */
-	uint64_t jobs;     /* 0: the run ends when the time is up */
-	size_t sizes[SIZES_MAX], size_max;
-	unsigned sizes_count;
+	unsigned pools;       /* over which the workers are spread */
+	double duration_s;    /* 0: the run ends after `jobs` */
+	uint64_t jobs;        /* 0: the run ends when the time is up */
+	struct job_spec spec; /* which jobs */
+	size_t size_max;      /* of all sizes in `spec` */
 	enum way way;
 	uint32_t dispatch; /* enum brood_path */
 	bool compare;
-	double mix[KINDS];    /* the weight of each kind; 0: not in the mix */
+	double mix[KINDS];    /* of `spec`: the weight of each kind; 0: not in the mix */
 	unsigned deadline_ms; /* 0: the default of options_run_ms() */
 	double kill_rate;
 	double kill_all_at[KILL_TIMES_MAX];
@@ -86,7 +74,9 @@ struct options {
 	bool control;
 	double idle_s; /* < 0: a load, no idle run */
 	uint64_t seed;
-	const char *json; /* NULL: none; "-": standard output */
+	const char *json;     /* NULL: none; "-": standard output */
+	const char *log;      /* NULL: none */
+	const char *user_job; /* "LIB.so:SYMBOL"; NULL: none */
 	bool quiet;
 	bool way_given, dispatch_given;
 	unsigned threads_asked; /* 0: -t was not given */
@@ -107,7 +97,6 @@ unsigned options_pool_workers(const struct options *o, unsigned pool);
  * grace, and some room for a loaded machine.
  */
 uint64_t options_bound_ns(const struct options *o);
-const char *kind_name(enum kind kind);
 const char *way_name(enum way way);
 const char *dispatch_name(uint32_t dispatch);
 
@@ -223,7 +212,7 @@ uint64_t load_now(void);
 void futex_wake(_Atomic uint32_t *word);
 void futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 
-/* ---- jobs.c, payload.c: what workers run ----------------------------------------------------- */
+/* ---- jobs.c: what workers run ---------------------------------------------------------------- */
 
 #define CODE_FAIL         7  /* what the `fail` job returns */
 #define CODE_EXIT         3  /* what the `exit` job ends with */
@@ -236,6 +225,7 @@ void futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns);
 
 struct job_arg {
 	uint64_t size, checksum;
+	uint64_t value; /* of struct job_choice */
 	uint32_t variant, pad;
 };
 /*
@@ -248,6 +238,7 @@ struct work {
 	size_t name_size;
 };
 const struct work *job_work(enum kind kind, bool whole);
+void jobs_set_user(const struct work *work); /* what KIND_USER runs */
 /*
  * For --compare: a child runs the same function for one job, and writes the reply into fd. Returns
  * the exit code.
@@ -264,29 +255,18 @@ int jobs_in_frame(int (*body)(void *context), void *context);
 int jobs_worker_init(void *hook_context);
 void jobs_prepare(struct tally *tally);
 
-/* The last step of the generator splitmix64. */
-static inline uint64_t payload_mix(uint64_t value)
-{
-	value += 0x9e3779b97f4a7c15ull;
-	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
-	value = (value ^ value >> 27) * 0x94d049bb133111ebull;
-	return value ^ value >> 31;
-}
-void payload_fill(uint64_t key, uint64_t offset, void *data, size_t size);
-bool payload_same(uint64_t key, uint64_t offset, const void *data, size_t size);
-/* Adds data to the checksum `sum`, which begins as 0. */
-uint64_t payload_checksum(uint64_t sum, const void *data, size_t size);
-
 /* ---- engine.c, drive.c, drive_call.c, drive_open.c, drive_submit.c, drive_fork.c ------------- */
 
 struct load_job { /* one job, as the driver sees it */
 	enum kind kind;
-	uint64_t number; /* counts this thread's jobs */
+	uint64_t number; /* counts the jobs of all threads */
 	uint64_t key;    /* of its payload */
+	uint64_t hint;   /* --keys: the key of the job's options; 0: none */
 	size_t size;     /* of the request, and of the right reply */
 	uint64_t start_ns;
 	uint64_t planned_ns; /* when the plan wanted it sent; in a closed loop start_ns */
 	uint64_t id;         /* 0: a call learns the id only with the verdict */
+	uint32_t priority;
 	struct job_arg arg;
 };
 
@@ -301,7 +281,7 @@ struct driver { /* one thread */
 	uint64_t pace_ns;     /* --rate: from one job to the next; 0: none */
 	uint64_t due_ns;      /* --rate: when the next job is due */
 	uint64_t given;
-	uint64_t stream;                  /* the seed of this thread's random numbers */
+	char tag[32];                     /* --tags: of the job that is given now */
 	struct brood_job_options options; /* the options of all its jobs; only arg differs */
 	struct shard *shard;
 	pthread_mutex_t *lock; /* the shard's lock; NULL: the shard has one thread */
@@ -318,12 +298,6 @@ struct engine {
 	struct brood *brood;
 	uint64_t end_ns; /* UINT64_MAX: none */
 	uint64_t bound_ns;
-	/* The kinds in the mix. A draw means the first kind whose `below` is above the draw. */
-	struct {
-		enum kind kind;
-		uint64_t below;
-	} draws[KINDS];
-	unsigned draws_count;
 	/* A set of 1 << enum brood_path: the ways in which a job may come to its worker. */
 	uint32_t paths;
 	bool whole; /* for job_work() */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - options, the run, the report. See load.h for who does what. */
 #include "load.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +20,26 @@ static bool open_json(const struct options *o, FILE **ret)
 	return *ret != NULL;
 }
 
+static bool open_log(const struct options *o)
+{
+	int r = o->log ? log_open(o->log, o->threads) : 0;
+
+	if (r)
+		fprintf(stderr, "brood-load: --log %s: %s\nTry: brood-load --help\n", o->log,
+			strerror(-r));
+	return !r;
+}
+
+/* Returns the exit code of a log that is not whole, or `result`. */
+static int close_log(const struct options *o, int result)
+{
+	int r = log_close();
+
+	if (r)
+		fprintf(stderr, "brood-load: --log %s: %s\n", o->log, strerror(-r));
+	return r ? 2 : result;
+}
+
 static int close_json(const struct options *o, FILE *json, int written)
 {
 	if (written < 0) {
@@ -35,7 +56,7 @@ static int close_json(const struct options *o, FILE *json, int written)
 static int run(const struct options *o, FILE *json)
 {
 	static struct findings findings;
-	int r = judge_run(o, &findings), written;
+	int r = close_log(o, judge_run(o, &findings)), written;
 
 	if (r == 2)
 		return 2;
@@ -72,7 +93,7 @@ int main(int argc, char **argv)
 
 	if (r)
 		return r > 0 ? 0 : 2;
-	if (!open_json(&options, &json))
+	if (!open_json(&options, &json) || !open_log(&options))
 		return 2;
 	return options.compare ? compare(&options, json) : run(&options, json);
 }

@@ -88,8 +88,6 @@ int options_parse(int argc, char **argv, struct options *ret)
 	struct options o = { .workers = 8,
 		.pools = 1,
 		.concurrency = 64,
-		.sizes = { 64 },
-		.sizes_count = 1,
 		.size_max = 64,
 		.way = WAY_CALL,
 		.kill_supervisor_at = -1,
@@ -97,6 +95,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 	struct option longs[LONGS_MAX];
 	int option, r;
 
+	job_spec_begin(&o.spec);
 	o.mix[KIND_ECHO] = 1;
 	o.seed = payload_mix(load_now() ^ (uint64_t)getpid() << 40) >> 32;
 	collect_longs(longs);
@@ -125,8 +124,7 @@ unsigned options_run_ms(const struct options *o)
 {
 	if (o->deadline_ms)
 		return o->deadline_ms;
-	return o->mix[KIND_HANG] > 0 || o->mix[KIND_SPIN] > 0 ? DEADLINE_STUCK_MS
-							      : DEADLINE_DEFAULT_MS;
+	return job_spec_is_stuck(&o->spec) ? DEADLINE_STUCK_MS : DEADLINE_DEFAULT_MS;
 }
 
 uint64_t options_bound_ns(const struct options *o)

@@ -84,12 +84,11 @@ static int together(struct options *o)
 		return options_wrong("--compare has its own ways to give jobs: it takes no --call "
 				     "and no --dispatch");
 	for (unsigned k = 0; k < KINDS; k++) {
-		if (o->mix[k] > 0 && k != KIND_NOP && k != KIND_ECHO && k != KIND_CRASH &&
-			k != KIND_EXIT && k != KIND_FAIL)
-			return options_wrong(
-				"--compare takes nop, echo, crash, exit and fail: without a pool, "
-				"a \"%s\" would not be ended or cleaned up",
-				kind_name((enum kind)k));
+		if (o->mix[k] > 0 && !job_spec_needs_no_pool(&o->spec, (enum kind)k))
+			return options_wrong("--compare takes %s: without a pool, a \"%s\" would "
+					     "not be ended or "
+					     "cleaned up",
+				JOB_SPEC_NEEDS_NO_POOL, kind_name((enum kind)k));
 	}
 	return 0;
 }
@@ -113,6 +112,7 @@ static const char help[] =
 	"      --dispatch auto|handoff|lease   how jobs get to their workers (default: auto)\n"
 	"      --compare           runs the same load by handoff, by lease (call, then submit),\n"
 	"                          and by a fork() for each job, and compares them in a table.\n"
-	"                          Jobs: nop, echo, crash, exit, fail; no kills\n";
+	"                          Jobs: nop, echo, sleep, spin=TIME, alloc, syscalls,\n"
+	"                          crash, exit, fail; no kills\n";
 
 const struct options_part options_give = { longs, COUNT_OF(longs), take, together, help };

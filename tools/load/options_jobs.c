@@ -5,139 +5,139 @@
 #include "options_text.h"
 
 #include <stdint.h>
-#include <string.h>
 
-static const char *const kind_names[KINDS] = { "nop", "echo", "crash", "exit", "fail", "hang",
-	"spin", "leak", "throw", "fork" };
-
-const char *kind_name(enum kind kind) { return kind_names[kind]; }
-
-/* Reads one size from `length` characters of text. */
-static int size_bytes(const char *text, size_t length, size_t *ret)
-{
-	char digits[24];
-	size_t all = length;
-	uint64_t value = 0;
-	unsigned shift = 0;
-	int r;
-
-	if (length && (text[length - 1] == 'K' || text[length - 1] == 'M')) {
-		shift = text[length - 1] == 'K' ? 10 : 20;
-		length--;
-	}
-	if (!length || length >= sizeof digits || strspn(text, "0123456789") < length)
-		return options_wrong(
-			"--size wants bytes, as in 64, 4K or 16M, not \"%.*s\"", (int)all, text);
-	memcpy(digits, text, length);
-	digits[length] = 0;
-	r = options_whole("--size", digits, 0, (1ull << 30) >> shift, &value);
-	if (!r)
-		*ret = (size_t)(value << shift);
-	return r;
-}
+/* A worker needs the rest for itself. */
+#define ALLOC_BESIDE_LEAK (32ull << 20)
 
 static int sizes(const char *text, struct options *o)
 {
-	o->sizes_count = 0;
-	o->size_max = 0;
-	for (;;) {
-		size_t length = strcspn(text, ","), *one = &o->sizes[o->sizes_count];
-		int r;
+	struct job_spec_why why;
 
-		if (o->sizes_count == SIZES_MAX)
-			return options_wrong("--size takes at most %d sizes", SIZES_MAX);
-		r = size_bytes(text, length, one);
-		if (r)
-			return r;
-		if (*one > o->size_max)
-			o->size_max = *one;
-		o->sizes_count++;
-		if (!text[length])
-			return 0;
-		text += length + 1;
-	}
-}
-
-static int mix_one(const char *item, size_t name_length, double weight, double *mix)
-{
-	for (unsigned k = 0; k < KINDS; k++) {
-		if (strlen(kind_names[k]) == name_length &&
-			!strncmp(kind_names[k], item, name_length)) {
-			mix[k] = weight;
-			return 0;
-		}
-	}
-	return options_wrong(
-		"--mix knows no job \"%.*s\"; it knows nop, echo, crash, exit, fail, hang, "
-		"spin, leak, throw, fork",
-		(int)name_length, item);
-}
-
-static int mix(const char *text, double *ret)
-{
-	double parsed[KINDS] = { 0 }, sum = 0;
-	const char *at = text;
-
-	for (;;) {
-		const char *equal = strchr(at, '='), *end = NULL;
-		double weight = 0;
-		int r;
-
-		if (equal)
-			end = options_number(equal + 1, ',', &weight);
-		if (!end)
-			return options_wrong(
-				"--mix wants jobs and weights, as in echo=99.9,crash=0.1, not "
-				"\"%s\"",
-				text);
-		r = mix_one(at, (size_t)(equal - at), weight, parsed);
-		if (r)
-			return r;
-		if (!*end)
-			break;
-		at = end + 1;
-	}
-	for (unsigned k = 0; k < KINDS; k++)
-		sum += parsed[k];
-	if (sum <= 0)
-		return options_wrong("--mix wants at least one weight above 0, not \"%s\"", text);
-	memcpy(ret, parsed, sizeof parsed);
+	if (job_spec_sizes(text, &o->spec, &why))
+		return options_wrong("%s", why.text);
+	o->size_max = (size_t)job_spec_most(&o->spec.sizes, KIND_NOP);
 	return 0;
 }
 
-enum { OPT_MIX = OPTIONS_JOBS_FIRST, OPT_DEADLINE };
+static int mix(const char *text, struct options *o)
+{
+	struct job_spec_why why;
+
+	if (job_spec_mix(text, &o->spec, &why))
+		return options_wrong("%s", why.text);
+	for (unsigned k = 0; k < KINDS; k++)
+		o->mix[k] = job_spec_weight(&o->spec, (enum kind)k);
+	return 0;
+}
+
+static int priority(const char *text, struct options *o)
+{
+	struct job_spec_why why;
+
+	return job_spec_priorities(text, &o->spec, &why) ? options_wrong("%s", why.text) : 0;
+}
+
+enum {
+	OPT_MIX = OPTIONS_JOBS_FIRST,
+	OPT_DEADLINE,
+	OPT_KEYS,
+	OPT_TAGS,
+	OPT_PRIORITY,
+	OPT_LOG,
+	OPT_USER_JOB
+};
+
+/* Whether --mix was given: --user-job alone means jobs of this kind alone. */
+static bool mix_given;
 
 static const struct option longs[] = {
 	{ "size", required_argument, NULL, 's' },
 	{ "mix", required_argument, NULL, OPT_MIX },
 	{ "deadline", required_argument, NULL, OPT_DEADLINE },
+	{ "keys", required_argument, NULL, OPT_KEYS },
+	{ "tags", no_argument, NULL, OPT_TAGS },
+	{ "priority", required_argument, NULL, OPT_PRIORITY },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "user-job", required_argument, NULL, OPT_USER_JOB },
 };
 
 static int take(int option, const char *text, struct options *o)
 {
 	switch (option) {
 	case 's': return sizes(text, o);
-	case OPT_MIX: return mix(text, o->mix);
+	case OPT_MIX: mix_given = true; return mix(text, o);
 	case OPT_DEADLINE:
 		return options_unsigned("--deadline", text, 1, 86400000, &o->deadline_ms);
+	case OPT_KEYS: return options_whole("--keys", text, 1, UINT64_MAX / 2, &o->spec.keys);
+	case OPT_TAGS: o->spec.tags = true; return 0;
+	case OPT_PRIORITY: return priority(text, o);
+	case OPT_USER_JOB: o->user_job = text; return 0;
+	case OPT_LOG:
+		o->log = text;
+		return *text ? 0 : options_wrong("--log wants the name of a file");
 	default: return OPTIONS_NOT_MINE;
 	}
 }
 
-static const char help[] =
-	"  -s, --size BYTES,...    bytes of an echo's request and reply (default: 64; suffixes\n"
-	"                          K, M); of several sizes each job gets one at random\n"
-	"      --mix KIND=W,...    jobs by weight (default: echo=1):\n"
-	"                          nop    returns at once\n"
-	"                          echo   sends its bytes back\n"
-	"                          crash  writes to address 0\n"
-	"                          exit   calls exit(3) or _exit(3)\n"
-	"                          fail   returns 7\n"
-	"                          hang   sleeps for ever, until its deadline\n"
-	"                          spin   computes for ever, until its deadline\n"
-	"                          leak   allocates up to the limit (64 MiB for each worker)\n"
-	"                          throw  leaves its frame: longjmp() or pthread_exit()\n"
-	"                          fork   leaves child processes behind\n"
-	"      --deadline MS       run time of a job (default: 60000; with hang or spin 1000)\n";
+static int user_job(struct options *o)
+{
+	if (!o->user_job)
+		return o->mix[KIND_USER] > 0
+			? options_wrong("--mix user=... wants --user-job LIB.so:SYMBOL, too")
+			: 0;
+	if (!mix_given)
+		return mix("user=1", o);
+	return o->mix[KIND_USER] > 0
+		? 0
+		: options_wrong("--user-job wants jobs of this kind: give user=W in --mix, or no "
+				"--mix");
+}
 
-const struct options_part options_jobs = { longs, COUNT_OF(longs), take, NULL, help };
+static int together(struct options *o)
+{
+	uint64_t alloc = job_spec_most(&o->spec.mix, KIND_ALLOC);
+
+	if (o->mix[KIND_LEAK] > 0 && alloc > ALLOC_BESIDE_LEAK)
+		return options_wrong("--mix leak=... gives each worker %llu MiB at most: alloc may "
+				     "take %llu MiB of them",
+			WORKER_MEMORY >> 20, ALLOC_BESIDE_LEAK >> 20);
+	if (o->log && o->compare)
+		return options_wrong("--log is for one run: it takes no --compare");
+	if (o->compare && (o->spec.tags || o->spec.keys || o->spec.priorities.count > 1))
+		return options_wrong(
+			"--compare takes no --keys, --tags and --priority: a fork() has none");
+	return user_job(o);
+}
+
+static const char help[] =
+	"  -s, --size BYTES[:W],...   bytes of an echo's request and reply (default: 64; suffixes\n"
+	"                          K, M); of several sizes each job gets one at random, by weight\n"
+	"      --mix JOB,...       jobs by weight (default: echo=1). A JOB is one of\n"
+	"                          nop=W          returns at once\n"
+	"                          echo=W         sends its bytes back\n"
+	"                          sleep=TIME[:W] sleeps, as in sleep=1ms\n"
+	"                          spin=TIME[:W]  uses so much CPU time, as in spin=50us\n"
+	"                          alloc=BYTES[:W]   takes and gives back memory, as in "
+	"alloc=10MB\n"
+	"                          syscalls=N[:W] makes N system calls\n"
+	"                          crash=W        writes to address 0\n"
+	"                          exit=W         calls exit(3) or _exit(3)\n"
+	"                          fail=W         returns 7\n"
+	"                          hang=W         sleeps for ever, until its deadline\n"
+	"                          spin=W         computes for ever, until its deadline\n"
+	"                          leak=W         allocates up to the limit (64 MiB a worker)\n"
+	"                          throw=W        leaves its frame: longjmp() or pthread_exit()\n"
+	"                          fork=W         leaves child processes behind\n"
+	"                          user=W         runs the function of --user-job\n"
+	"                          Behind a TIME, BYTES or N more of them may follow: of\n"
+	"                          spin=50us:99,50ms:1 one job in a hundred is a long one\n"
+	"      --deadline MS       run time of a job (default: 60000; with hang or spin=W 1000)\n"
+	"      --keys N            each job has one of N keys: those of one key prefer one worker\n"
+	"      --tags              each job has a tag, as in echo-17\n"
+	"      --priority normal=W,background=W   the priorities of jobs (default: normal=1)\n"
+	"      --user-job LIB.so:SYMBOL   jobs of the kind user run this function: an\n"
+	"                          int f(struct brood_job *). Without --mix all jobs do\n"
+	"      --log FILE          writes a line for each job that is given. With one --seed and\n"
+	"                          one -n two runs have the same lines, if not in the same order\n";
+
+const struct options_part options_jobs = { longs, COUNT_OF(longs), take, together, help };

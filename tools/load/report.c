@@ -78,18 +78,14 @@ static void print_times(FILE *file, const char *name, const struct histogram *h)
 
 static void print_asked(FILE *file, const struct options *o)
 {
+	char mix[JOB_SPEC_TEXT], sizes[JOB_SPEC_TEXT];
+
+	job_spec_mix_text(&o->spec, mix);
+	job_spec_sizes_text(&o->spec, sizes);
 	fprintf(file,
 		"brood-load %s, closed loop: each of %u callers gives its next job when it has the "
-		"last verdict\nsize ",
-		brood_version(), o->concurrency);
-	for (unsigned i = 0; i < o->sizes_count; i++)
-		fprintf(file, "%s%zu", i ? "," : "", o->sizes[i]);
-	fprintf(file, ", seed %llu, mix", (llu)o->seed);
-	for (unsigned k = 0; k < KINDS; k++) {
-		if (o->mix[k] > 0)
-			fprintf(file, " %s=%g", kind_name((enum kind)k), o->mix[k]);
-	}
-	fputc('\n', file);
+		"last verdict\nsize %s, seed %llu, mix %s\n",
+		brood_version(), o->concurrency, sizes, (llu)o->seed, mix);
 }
 
 static void print_config(FILE *file, const struct findings *f)

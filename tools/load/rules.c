@@ -12,6 +12,19 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *judge_done(const struct brood_verdict *v)
+{
+	return v->outcome == BROOD_DONE ? NULL : "it should be done";
+}
+
+/* A job with a run time cannot end earlier. The verdict has whole microseconds. */
+static const char *judge_length(const struct load_job *job, const struct brood_verdict *v)
+{
+	if (v->outcome == BROOD_DONE && v->run_us + 1 < job->arg.value / NS_US)
+		return "its run time is shorter than the job was";
+	return judge_done(v);
+}
+
 static const char *judge_own(const struct load_job *job, const struct brood_verdict *v)
 {
 	switch (job->kind) {
@@ -19,7 +32,7 @@ static const char *judge_own(const struct load_job *job, const struct brood_verd
 	case KIND_ECHO:
 		if (v->outcome == BROOD_FAILED && v->code == CODE_BAD_REQUEST)
 			return "the worker got other bytes than were sent";
-		return v->outcome == BROOD_DONE ? NULL : "it should be done";
+		return judge_done(v);
 	case KIND_CRASH:
 		return v->outcome == BROOD_CRASHED && v->signal == SIGSEGV
 			? NULL
@@ -32,8 +45,14 @@ static const char *judge_own(const struct load_job *job, const struct brood_verd
 		return v->outcome == BROOD_FAILED && v->code == CODE_FAIL
 			? NULL
 			: "it should be failed with 7";
-	case KIND_HANG:
-	case KIND_SPIN: return "it should be timed out";
+	case KIND_HANG: return "it should be timed out";
+	case KIND_SPIN: return job->arg.value ? judge_length(job, v) : "it should be timed out";
+	case KIND_SLEEP: return judge_length(job, v);
+	case KIND_ALLOC:
+		if (v->outcome == BROOD_FAILED && v->code == CODE_NO_MEMORY)
+			return "it had no memory: give it less";
+		return judge_done(v);
+	case KIND_SYSCALLS: return judge_done(v);
 	case KIND_LEAK:
 		if (v->outcome == BROOD_FAILED && v->code != CODE_NO_MEMORY)
 			return "the memory limit did not hold";
@@ -52,6 +71,7 @@ static const char *judge_own(const struct load_job *job, const struct brood_verd
 		return v->outcome == BROOD_DONE && v->left & BROOD_LEFT_CHILDREN
 			? NULL
 			: "it should be done and have left children";
+	case KIND_USER: return NULL; /* its code, crash or exit is its own */
 	default: return "there is no such job";
 	}
 }
@@ -93,7 +113,8 @@ const char *rules_judge(
 {
 	const char *bad = NULL;
 
-	if (strcmp(v->name, job_work(job->kind, e->whole)->name))
+	/* The name of a user's function may be longer than what a verdict has room for. */
+	if (strncmp(v->name, job_work(job->kind, e->whole)->name, sizeof v->name - 1))
 		return "it names another function";
 	if (v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED || v->outcome == BROOD_CRASHED ||
 		v->outcome == BROOD_EXITED)
@@ -117,7 +138,8 @@ const char *rules_judge(
 	case BROOD_CRASHED:
 		if (v->detail == BROOD_DETAIL_OUTSIDE)
 			return killed_by_us(e, v) ? NULL : "nobody killed that worker from outside";
-		if (v->detail == BROOD_DETAIL_PROTOCOL || v->detail == BROOD_DETAIL_STUCK)
+		if (job->kind != KIND_USER &&
+			(v->detail == BROOD_DETAIL_PROTOCOL || v->detail == BROOD_DETAIL_STUCK))
 			return "no job here does that";
 		return judge_own(job, v);
 	default: return judge_own(job, v);
