@@ -52,7 +52,7 @@ static void put_row(FILE *file, const struct group *g, enum mode mode, const str
 	put_number(file, "min", f.min, f.there);
 	put_number(file, "max", f.max, f.there);
 	put_number(file, "per_second", 1e6 / f.median, f.there && row->unit == UNIT_US);
-	if (times) {
+	if (*row->floor_name) {
 		put_key_text(file, "floor", row->floor_name);
 		put_number(file, "floor_value", floor.median, floor.there);
 		put_number(file, "ratio", ratio.median, ratio.there);

@@ -58,9 +58,11 @@ static void put_row(FILE *file, const struct group *g, enum mode mode, const str
 		return;
 	}
 	if (row->unit == UNIT_RUNS || row->unit == UNIT_KIB) {
-		fprintf(file, " %10.0f  %s%s%s\n", f.median,
-			row->unit == UNIT_KIB ? "KiB" : "times that any process ran",
-			*note ? "; " : "", note);
+		fprintf(file, " %10.0f  %s", f.median,
+			row->unit == UNIT_KIB ? "KiB" : "times that any process ran");
+		if (floor.there && (!row->bare || row->of.value != row->floor.value))
+			fprintf(file, "; %s %.0f", row->floor_name, floor.median);
+		fprintf(file, "%s%s\n", *note ? "; " : "", note);
 		return;
 	}
 	fputc(' ', file);

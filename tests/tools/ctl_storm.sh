@@ -60,15 +60,20 @@ shows_top() {
 		awk '/^ SLOT/ { on = 1; next } on && $NF != "dead" { print $2 }' frame |
 		grep -qx "$1"
 }
-gone_from() {   # gone_from SHOWS PID: sets `took`, ms from now until the truth is told
-	local began at
-	began=$(now_ms)
-	kill -KILL "$2" 2>/dev/null
+# A killed process lives until a CPU takes it up: with hundreds of others that is long.
+lives() {
+	local stat
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) && [[ ${stat##*) } != [ZX]* ]]
+}
+gone_from() {   # gone_from SHOWS PID: kills PID. Sets `took`, ms from the death until it is told
+	local died= at
+	kill -KILL "$2" 2>/dev/null && echo "$2" >>victims
 	for ((i = 0; i < 200; i++)); do
+		[ -n "$died" ] || lives "$2" || died=$(now_ms)
 		at=$(now_ms)
 		"$1" "$2" || break
 	done
-	took=$((at - began))
+	took=$((at - ${died:-$at}))
 	[ $i -lt 200 ]
 }
 # Sets `pid`. Workers that are killed soon after their birth are not replaced at once.
@@ -138,7 +143,22 @@ kill -CONT $loader
 wait $loader
 code=$?
 wait $sampler
-[ $code -eq 0 ]
+# The judge knows of its own kills alone. If a worker that was killed from here had a job, the judge
+# says so.
+only_victims() {
+	local line
+	while IFS= read -r line; do
+		case $line in
+		*'one_verdict_per_job: '*' wrong for their jobs') ;;
+		*'one_verdict_per_job: for example: '*'nobody killed that worker from outside)')
+			line=${line#*(pid }
+			grep -qx "${line%%,*}" victims || return 1
+			;;
+		*) return 1 ;;
+		esac
+	done <err
+}
+[ $code -eq 0 ] || only_victims
 ok $? "all invariants of brood-load held, counters_agree among them: $(cat err)"
 [ ! -s wrong ] && [ "$(cat samples)" -gt 3 ]
 ok $? "no counter went back in $(cat samples) samples: $(cat wrong)"
