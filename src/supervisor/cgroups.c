@@ -359,6 +359,9 @@ void cgroups_remove(struct supervisor *s)
 		if (leaf_remove(s->config.delegated->fd, name_of_pool(pool, name)) == 0)
 			pool->cgroup.fd = close_fd(pool->cgroup.fd);
 	}
+	/* What a predecessor left may not have been dead when its cgroups were first removed. */
+	if (s->config.delegated->fd >= 0)
+		delegated_remove_pools(s->config.delegated);
 }
 
 void cgroups_end(struct supervisor *s) { delegated_give_back(s->config.delegated); }

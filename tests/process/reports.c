@@ -301,12 +301,14 @@ static void silent(void)
 	r = report_of(call_on(BROOD_PATH_HANDOFF, thread_overflows, 0).id);
 	CHECK_EQ(r.cause, BROOD_REPORT_CRASHED);
 	CHECK_EQ(r.signal, SIGSEGV);
-	CHECK_EQ(r.frames_count, 0);
+	CHECK(WAIT_UNTIL(heard(1), 10000));
 	brood_report_format(&r, text, sizeof text);
+#ifndef __SANITIZE_ADDRESS__ /* it gives each thread an alternate stack, so there are frames */
+	CHECK_EQ(r.frames_count, 0);
 	CHECK_MSG(strstr(text, "SIGSEGV; no frames: the library's handler did not run") != NULL,
 		"%s", text);
-	CHECK(WAIT_UNTIL(heard(1), 10000));
 	CHECK_MSG(strstr(last_line, "A thread's stack overflow") != NULL, "%s", last_line);
+#endif
 	pool_stop(brood);
 }
 Test(reports, a_thread_that_overflows_its_stack) { case_run(silent, 60000); }

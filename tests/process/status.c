@@ -370,10 +370,21 @@ static struct brood_status_pool pool_now(void)
 	return pool;
 }
 
+/* A slot shows its worker until the death is buried, a moment after the count of deaths. */
+static bool only_idle(void)
+{
+	struct status_worker w;
+
+	for (uint32_t i = 0; i < status_view_slots(&page.view); i++) {
+		status_view_worker(&page.view, i, &w);
+		if (w.pid != 0 && w.state != BROOD_STATUS_IDLE)
+			return false;
+	}
+	return true;
+}
 static void changed(void)
 {
 	struct brood *brood = pool_start_workers(3);
-	struct status_worker w;
 	uint64_t id;
 
 	open_page(getpid());
@@ -392,10 +403,7 @@ static void changed(void)
 	CHECK_EQ(pool_now().reload_id, id);
 	CHECK_EQ(pool_now().reload_result, 0);
 	CHECK(WAIT_UNTIL(counts_now().deaths[BROOD_STATUS_RETIRED] == 3, LONG_MS));
-	for (uint32_t i = 0; i < status_view_slots(&page.view); i++) {
-		status_view_worker(&page.view, i, &w);
-		CHECK(w.pid == 0 || w.state == BROOD_STATUS_IDLE);
-	}
+	CHECK(WAIT_UNTIL(only_idle(), LONG_MS));
 	pool_stop(brood);
 }
 Test(status, resize_and_reload) { case_run(changed, 60000); }
