@@ -215,7 +215,7 @@ static void value(const char *path, int depth)
 static char *read_all(const char *name)
 {
 	FILE *file = strcmp(name, "-") ? fopen(name, "r") : stdin;
-	size_t size = 0, room = 1 << 20;
+	size_t size = 0, room = 8 << 20;
 	char *text = must(malloc(room));
 
 	if (!file) {

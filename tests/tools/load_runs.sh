@@ -39,8 +39,8 @@ held() {
 
 run "echo, call" -n 2000 -w 4 -c 16 --seed 7
 held
-keys=schema,config,elapsed_s,jobs,details,paths,rate_per_s,latency_us,recovery_us,gap_us,workers,left
-is '' $keys,invariants,broken
+keys=schema,config,machine,elapsed_s,jobs,details,paths,rate_per_s,latency_us,recovery_us,gap_us
+is '' $keys,histograms,series,batches,workers,left,invariants,broken
 is jobs submitted,done,failed,crashed,exited,timed_out,cancelled,refused,lost,cut_off,unaccounted
 is latency_us.echo p50,p90,p99,p99_9,max
 is recovery_us death_to_verdict,death_to_ready
@@ -61,6 +61,35 @@ is recovery_us.death_to_ready null
 above elapsed_s 0
 above rate_per_s 0
 above latency_us.echo.p50 0
+is histograms.echo.count 2000
+is machine cpu,kernel,cpus,memory,load_before,when,brood
+columns=slice_s,given,done,failed,crashed,exited,timed_out,cancelled,refused,lost
+is series $columns,p50_us,p99_us,max_us,pool
+is series.pool workers,ready,ready_least,busy,starting,queued,died
+is batches.0 seconds,given,verdicts,done,p50_us,p90_us,p99_us,p99_9_us,max_us
+
+# sums KEY TOTAL: the values of the array add up
+sums() {
+	local n=$("$reader" json "$1") paths=() i
+	for ((i = 0; i < n; i++)); do paths+=("$1.$i"); done
+	n=$("$reader" json "${paths[@]}" | awk '{ n += $1 } END { print n + 0 }')
+	[ "$n" = "$2" ]
+	ok $? "$1 adds up to $2"
+}
+sums series.given 2000
+sums series.done 2000
+sums histograms.echo.counts 2000
+run "the same over time, folded once" -d 6 -w 2 -c 4 --rate 500 --hdr hdr --kill-rate 5
+held
+is series.slice_s 0.02
+given=$("$reader" json jobs.submitted)
+sums series.given "$given"
+sums series.done "$("$reader" json jobs.done)"
+above series.pool.died.290 5
+above batches 19
+grep -q '^ *Value *Percentile *TotalCount 1/(1-Percentile)$' hdr && grep -q '^#\[Mean' hdr &&
+	awk -v given="$given" '!/^#/ && $2 == 1 { n = $3 } END { exit n != given }' hdr
+ok $? "--hdr: the last line has all jobs: $(tail -n 4 hdr | head -n 1)"
 
 run "echo, open, two threads" -n 2000 -w 4 -c 16 -t 2 --call open
 held
@@ -185,7 +214,7 @@ is jobs.done 1000
 timeout 100 "$program" -q --json json --compare -n 400 -w 2 -c 4 --mix \
 	nop=20,echo=70,fail=5,exit=3,crash=2 >out 2>err
 ok $? "--compare: $(cat err)"
-is '' schema,config,compare
+is '' schema,config,machine,compare
 is compare 4
 for i in 0 1 2 3; do
 	is compare.$i.jobs.submitted 400

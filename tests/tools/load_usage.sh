@@ -74,6 +74,9 @@ wrong 'without load' --idle 1 --kill-rate 5
 wrong seed --seed x
 wrong json --json ''
 wrong 'No such' --json missing/file
+wrong 'No such' --hdr missing/file
+wrong 'name of a file' --hdr -
+wrong 'one run' --hdr file --compare
 wrong '-w wants a value' -w
 wrong 'no option -Z' -Z
 wrong 'no option --walk' --walk

@@ -4,11 +4,10 @@
  * is judged like any other run. Then one table shows all. The last way, a fork() for each job, is
  * the measure for the others.
  */
-#include "load.h"
+#include "findings.h"
+#include "report.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const struct {
 	const char *name;
@@ -20,21 +19,6 @@ static const struct {
 	{ "lease, submit", WAY_SUBMIT, BROOD_PATH_LEASE },
 	{ "fork a job", WAY_FORK, BROOD_PATH_AUTO },
 };
-
-static struct histogram *merge_kinds(const struct findings *f)
-{
-	void *memory = aligned_alloc(64, (histogram_size() + 63) & ~(size_t)63);
-	struct histogram *sum;
-
-	if (!memory)
-		return NULL;
-	sum = histogram_init(memory);
-	for (unsigned k = 0; k < KINDS; k++) {
-		if (f->latency[k])
-			histogram_merge(sum, f->latency[k]);
-	}
-	return sum;
-}
 
 static int run_one(const struct options *o, unsigned i, struct comparison *c)
 {
@@ -51,7 +35,7 @@ static int run_one(const struct options *o, unsigned i, struct comparison *c)
 		: 0.0;
 	c->to_fork = -1;
 	if (r < 2)
-		c->latency = merge_kinds(&c->findings);
+		c->latency = findings_latency(&c->findings);
 	return r;
 }
 

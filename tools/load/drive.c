@@ -75,6 +75,7 @@ void drive_make(struct driver *d, struct load_job *job, uint64_t now)
 	log_job(d->index, job);
 	drive_lock(d);
 	d->shard->submitted[job->kind]++;
+	series_given(d->shard->series, now);
 	drive_unlock(d);
 }
 
@@ -234,6 +235,8 @@ bool drive_verdict(struct driver *d, const struct load_job *job,
 			d->shard->told[verdict->outcome][verdict->detail]++;
 		d->shard->paths[verdict->path < PATHS ? verdict->path : 0]++;
 		add_times(d, job, verdict, now);
+		series_ended(
+			d->shard->series, now, (unsigned)verdict->outcome, now - job->planned_ns);
 		judge_verdict(d, job, verdict);
 		judge_reply(d, job, verdict, reply);
 	}
@@ -263,6 +266,7 @@ void drive_refused(struct driver *d, const struct load_job *job, ssize_t error)
 {
 	drive_lock(d);
 	d->shard->verdicts[job->kind][BROOD_REFUSED]++;
+	series_refused(d->shard->series, load_now(), BROOD_REFUSED);
 	d->shard->told[BROOD_REFUSED][BROOD_DETAIL_QUEUE_FULL] += error == -EAGAIN;
 	drive_unlock(d);
 }

@@ -155,6 +155,14 @@ static unsigned start_drivers(struct engine *e)
 	return started;
 }
 
+static void begin_series(struct tally *t, uint64_t now)
+{
+	atomic_store(&t->engine.run_start_ns, now);
+	series_pool_begin(t->engine.pool, now);
+	for (unsigned s = 0; s < t->shards; s++)
+		series_begin(t->shard[s].series, now);
+}
+
 static void load_pool(struct engine *e)
 {
 	struct monitor *m = monitor_new(e);
@@ -169,7 +177,7 @@ static void load_pool(struct engine *e)
 	}
 	make_drivers(e);
 	plant_engine(e->tally);
-	atomic_store(&e->tally->engine.run_start_ns, load_now());
+	begin_series(e->tally, load_now());
 	if (e->options->duration_s > 0)
 		e->end_ns = load_now() + (uint64_t)(e->options->duration_s * (double)NS_S);
 	notify(e->tally, PHASE_RUN);

@@ -13,6 +13,9 @@
 #define HISTOGRAM_SHIFTS  (64 - HISTOGRAM_BITS) /* shifts 0 (exact) to 53 */
 #define HISTOGRAM_BUCKETS ((HISTOGRAM_SHIFTS + 1) * HISTOGRAM_SUB)
 
+_Static_assert(HISTOGRAM_SUB == HISTOGRAM_STEPS && HISTOGRAM_SHIFTS + 1 == HISTOGRAM_POWERS,
+	"histogram.h tells what is here");
+
 struct histogram {
 	uint64_t count, max;
 	uint64_t buckets[HISTOGRAM_BUCKETS];
@@ -107,4 +110,18 @@ uint64_t histogram_quantile(const struct histogram *h, double q)
 		}
 	}
 	return h->max;
+}
+
+bool histogram_next(const struct histogram *h, struct histogram_bucket *inout_bucket)
+{
+	for (size_t i = inout_bucket->index + 1; i < HISTOGRAM_BUCKETS; i++) {
+		if (!h->buckets[i])
+			continue;
+		inout_bucket->index = i;
+		inout_bucket->low = i ? histogram_highest(i - 1) + 1 : 0;
+		inout_bucket->high = histogram_highest(i);
+		inout_bucket->count = h->buckets[i];
+		return true;
+	}
+	return false;
 }

@@ -4,8 +4,9 @@
  * recovery to measure, or when this run could not judge the invariant (the supervisor was killed by
  * plan).
  */
+#include "findings.h"
 #include "json_text.h"
-#include "load.h"
+#include "report.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -224,6 +225,9 @@ static void put_run(FILE *file, const struct findings *f)
 	put_times(file, "death_to_ready", f->death_to_ready);
 	fputs("\n  },\n", file);
 	put_gaps(file, f);
+	json_put_histograms(file, f);
+	json_put_series(file, f);
+	json_put_batches(file, f);
 	put_workers(file, f);
 	fputs("  \"left\": { ", file);
 	put_count(file, "processes", f->left.processes, false);
@@ -233,10 +237,29 @@ static void put_run(FILE *file, const struct findings *f)
 	put_invariants(file, f);
 }
 
-static void put_head(FILE *file, const struct options *o)
+static void put_machine(FILE *file, const struct about *about)
+{
+	const struct machine *m = &about->machine;
+	char when[32] = "";
+	struct tm utc;
+
+	if (gmtime_r(&about->when, &utc))
+		strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
+	fputs("  \"machine\": { \"cpu\": ", file);
+	json_put_text(file, m->cpu);
+	fputs(", \"kernel\": ", file);
+	json_put_text(file, m->kernel);
+	fprintf(file,
+		",\n    \"cpus\": %u, \"memory\": %llu, \"load_before\": %.2f, \"when\": \"%s\", "
+		"\"brood\": \"%s\" },\n",
+		m->cpus, (llu)m->memory, m->load_before, when, brood_version());
+}
+
+static void put_head(FILE *file, const struct options *o, const struct about *about)
 {
 	fputs("{\n  \"schema\": \"" SCHEMA "\",\n", file);
 	put_config(file, o);
+	put_machine(file, about);
 }
 
 static int put_end(FILE *file)
@@ -245,17 +268,17 @@ static int put_end(FILE *file)
 	return fflush(file) || ferror(file) ? -EIO : 0;
 }
 
-int json_write(const struct findings *f, FILE *file)
+int json_write(const struct findings *f, const struct about *about, FILE *file)
 {
-	put_head(file, f->options);
+	put_head(file, f->options, about);
 	put_run(file, f);
 	return put_end(file);
 }
 
 int json_write_comparison(
-	const struct options *o, const struct comparison *all, unsigned count, FILE *file)
+	const struct comparison *all, unsigned count, const struct about *about, FILE *file)
 {
-	put_head(file, o);
+	put_head(file, &all[0].options, about);
 	fputs("  \"compare\": [", file);
 	for (unsigned i = 0; i < count; i++) {
 		fprintf(file,

@@ -7,6 +7,7 @@
  * overrun. The engine sends SIGUSR1 when its phase changes. In an idle run there is nothing to do,
  * so the judge does not wake up at all.
  */
+#include "live.h"
 #include "load.h"
 
 #include <errno.h>
@@ -19,9 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIVE_TTY_NS  (500 * NS_MS)
-#define LIVE_LINE_NS (5 * NS_S)
-#define LEFT_NS      NS_S /* how long after the end some process may still be ending */
+#define LEFT_NS NS_S /* how long after the end some process may still be ending */
 
 struct judge {
 	const struct options *options;
@@ -117,15 +116,13 @@ static void enter_phase(struct judge *j, enum phase phase)
 	if (phase == PHASE_RUN && j->chaos)
 		chaos_begin(j->chaos, j->tally->engine.run_start_ns);
 	if (phase == PHASE_RUN && !j->options->quiet && j->options->idle_s < 0)
-		j->live_ns = load_now() + (isatty(STDERR_FILENO) ? LIVE_TTY_NS : LIVE_LINE_NS);
+		j->live_ns = load_now() + live_every_ns();
 	if (phase >= PHASE_REFILL) {
 		if (j->chaos)
 			chaos_end(j->chaos);
 		if (!atomic_exchange(&j->tally->judge.calm, 1))
 			futex_wake(&j->tally->judge.calm);
-		if (j->live_ns != UINT64_MAX)
-			report_live(
-				j->options, j->tally, j->chaos ? chaos_killed(j->chaos) : 0, true);
+		live_end();
 		j->live_ns = UINT64_MAX;
 	}
 	if (phase == PHASE_STOPPED)
@@ -147,8 +144,9 @@ static void on_signal(struct judge *j, int signal)
 	j->asked = true;
 	atomic_store(&j->tally->judge.stop, 1);
 	futex_wake(&j->tally->judge.stop);
+	live_end();
 	if (j->phase == PHASE_RUN && !j->options->quiet)
-		fprintf(stderr, "\nbrood-load: ending early; once more kills the run\n");
+		fprintf(stderr, "brood-load: ending early; once more kills the run\n");
 }
 
 static void mind_bound(struct judge *j)
@@ -199,15 +197,12 @@ static void watch(struct judge *j)
 		if (j->chaos && load_now() >= chaos_next(j->chaos) && chaos_act(j->chaos))
 			j->killed = true;
 		if (load_now() >= j->live_ns) {
-			report_live(
-				j->options, j->tally, j->chaos ? chaos_killed(j->chaos) : 0, false);
-			j->live_ns = load_now() +
-				(isatty(STDERR_FILENO) ? LIVE_TTY_NS : LIVE_LINE_NS);
+			live_show(j->tally, j->chaos ? chaos_killed(j->chaos) : 0);
+			j->live_ns = load_now() + live_every_ns();
 		}
 		mind_bound(j);
 	}
-	if (j->live_ns != UINT64_MAX)
-		report_live(j->options, j->tally, j->chaos ? chaos_killed(j->chaos) : 0, true);
+	live_end();
 }
 
 static void begin(struct judge *j, const sigset_t *old)

@@ -27,6 +27,7 @@
 #include "histogram.h"
 #include "job_spec.h"
 #include "payload.h"
+#include "series.h"
 
 #include <brood.h>
 #include <pthread.h>
@@ -74,9 +75,9 @@ struct options {
 	bool control;
 	double idle_s; /* < 0: a load, no idle run */
 	uint64_t seed;
-	const char *json;     /* NULL: none; "-": standard output */
-	const char *log;      /* NULL: none */
 	const char *user_job; /* "LIB.so:SYMBOL"; NULL: none */
+	/* Files, NULL: none. For json "-" is standard output. */
+	const char *json, *log, *report, *hdr;
 	bool quiet;
 	bool way_given, dispatch_given;
 	unsigned threads_asked; /* 0: -t was not given */
@@ -144,6 +145,7 @@ struct shard {
 	} note[NOTES_MAX];
 	struct histogram *latency[KINDS]; /* ns; NULL: not in the mix */
 	struct histogram *death_to_verdict;
+	struct series *series; /* the same over time */
 };
 
 struct killed {
@@ -185,6 +187,7 @@ struct tally_engine { /* only the engine's main thread writes these */
 	_Atomic uint64_t gap_ns;
 	uint64_t control_ns;
 	struct histogram *death_to_ready;
+	struct series_pool *pool;
 };
 
 struct tally {
@@ -376,7 +379,7 @@ void *drive_fork(void *driver);
 const char *rules_judge(
 	const struct engine *e, const struct load_job *job, const struct brood_verdict *verdict);
 
-/* ---- left.c, chaos.c, judge.c, report.c, json.c ---------------------------------------------- */
+/* ---- left.c, chaos.c, judge.c ---------------------------------------------------------------- */
 
 struct left {
 	unsigned processes, zombies;
@@ -438,29 +441,5 @@ int judge_run(const struct options *o, struct findings *ret);
 void findings_breach(struct findings *f, enum invariant invariant, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 const char *invariant_name(enum invariant invariant);
-
-struct comparison;
-void report_table(const struct findings *f, FILE *file);
-/* of: the run's name; NULL: there is only one run. */
-void report_breaches(const struct findings *f, const char *of, FILE *file);
-void report_live(const struct options *o, const struct tally *t, uint64_t killed, bool last);
-void report_comparison(const struct comparison *all, unsigned count, FILE *file);
-int json_write(const struct findings *f, FILE *file); /* 0 or -errno */
-int json_write_comparison(
-	const struct options *o, const struct comparison *all, unsigned count, FILE *file);
-
-/* ---- compare.c: the same load in several ways, one after the other --------------------------- */
-
-#define COMPARED_MAX 4
-
-struct comparison {
-	const char *name;
-	struct options options;
-	struct findings findings;
-	struct histogram *latency; /* of all kinds together; NULL: there is none */
-	double rate, to_fork;      /* to_fork < 0: not known */
-};
-/* Returns like judge_run(), for the worst run; *ret_count: how many runs there were. */
-int compare_run(const struct options *o, struct comparison *all, unsigned *ret_count);
 
 #endif

@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* main.c - options, the run, the report. See load.h for who does what. */
-#include "load.h"
+/* main.c - options, the run, the reports. See load.h for who does what. */
+#include "findings.h"
+#include "hdr.h"
 #include "log.h"
+#include "report.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool open_json(const struct options *o, FILE **ret)
+/*
+ * The files of the results. They are opened before the run: a wrong name costs no minutes. NULL:
+ * not asked for.
+ */
+struct outputs {
+	FILE *json, *hdr;
+};
+
+static bool open_one(const char *option, const char *name, FILE **ret)
 {
 	*ret = NULL;
-	if (!o->json)
+	if (!name)
 		return true;
-	*ret = strcmp(o->json, "-") ? fopen(o->json, "we") : stdout;
+	*ret = strcmp(name, "-") ? fopen(name, "we") : stdout;
 	if (!*ret)
-		fprintf(stderr, "brood-load: --json %s: %s\nTry: brood-load --help\n", o->json,
+		fprintf(stderr, "brood-load: %s %s: %s\nTry: brood-load --help\n", option, name,
 			strerror(errno));
 	return *ret != NULL;
 }
@@ -40,35 +50,53 @@ static int close_log(const struct options *o, int result)
 	return r ? 2 : result;
 }
 
-static int close_json(const struct options *o, FILE *json, int written)
+/* Returns 0, or 2 when the file is not whole. */
+static int close_one(const char *option, const char *name, FILE *file, int written)
 {
 	if (written < 0) {
-		fprintf(stderr, "brood-load: --json %s: could not be written\n", o->json);
+		fprintf(stderr, "brood-load: %s %s: could not be written\n", option, name);
 		return 2;
 	}
-	if (json && json != stdout && fclose(json)) {
-		fprintf(stderr, "brood-load: --json %s: %s\n", o->json, strerror(errno));
+	if (file && file != stdout && fclose(file)) {
+		fprintf(stderr, "brood-load: %s %s: %s\n", option, name, strerror(errno));
 		return 2;
 	}
 	return 0;
 }
 
-static int run(const struct options *o, FILE *json)
+static bool open_outputs(const struct options *o, struct outputs *ret)
+{
+	return open_one("--json", o->json, &ret->json) && open_one("--hdr", o->hdr, &ret->hdr);
+}
+
+static int write_hdr(const struct findings *f, FILE *file)
+{
+	struct histogram *all = findings_latency(f);
+	int r = all ? hdr_write(all, file) : -ENOMEM;
+
+	free(all);
+	return r;
+}
+
+static int run(const struct options *o, const struct about *about, const struct outputs *out)
 {
 	static struct findings findings;
-	int r = close_log(o, judge_run(o, &findings)), written;
+	int r = close_log(o, judge_run(o, &findings)), written = 0;
 
 	if (r == 2)
 		return 2;
 	if (!o->quiet)
-		report_table(&findings, json == stdout ? stderr : stdout);
+		report_table(&findings, out->json == stdout ? stderr : stdout);
 	fflush(stdout);
 	report_breaches(&findings, NULL, stderr);
-	written = close_json(o, json, json ? json_write(&findings, json) : 0);
+	written |= close_one("--json", o->json, out->json,
+		out->json ? json_write(&findings, about, out->json) : 0);
+	written |= close_one(
+		"--hdr", o->hdr, out->hdr, out->hdr ? write_hdr(&findings, out->hdr) : 0);
 	return written ? written : r;
 }
 
-static int compare(const struct options *o, FILE *json)
+static int compare(const struct options *o, const struct about *about, const struct outputs *out)
 {
 	static struct comparison all[COMPARED_MAX];
 	unsigned count = 0;
@@ -77,23 +105,26 @@ static int compare(const struct options *o, FILE *json)
 	if (r == 2)
 		return 2;
 	if (!o->quiet)
-		report_comparison(all, count, json == stdout ? stderr : stdout);
+		report_comparison(all, count, out->json == stdout ? stderr : stdout);
 	fflush(stdout);
 	for (unsigned i = 0; i < count; i++)
 		report_breaches(&all[i].findings, all[i].name, stderr);
-	written = close_json(o, json, json ? json_write_comparison(o, all, count, json) : 0);
+	written = close_one("--json", o->json, out->json,
+		out->json ? json_write_comparison(all, count, about, out->json) : 0);
 	return written ? written : r;
 }
 
 int main(int argc, char **argv)
 {
+	struct outputs out = { 0 };
 	struct options options;
-	FILE *json;
+	struct about about;
 	int r = options_parse(argc, argv, &options);
 
 	if (r)
 		return r > 0 ? 0 : 2;
-	if (!open_json(&options, &json) || !open_log(&options))
+	findings_about(argc, argv, &about);
+	if (!open_outputs(&options, &out) || !open_log(&options))
 		return 2;
-	return options.compare ? compare(&options, json) : run(&options, json);
+	return options.compare ? compare(&options, &about, &out) : run(&options, &about, &out);
 }

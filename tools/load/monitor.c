@@ -16,7 +16,8 @@
 #include <stdlib.h>
 
 /* The longest time between two reads of the counters. */
-#define LOOK_NS     (100 * NS_MS)
+#define LOOK_NS     (20 * NS_MS)
+#define LONG_NS     (100 * NS_MS) /* from here on a replacement takes long */
 #define CLOSE_NS    (200 * NS_US) /* the same, while a killed worker has no replacement yet */
 #define FAR_NS      (5 * NS_MS)   /* the same, when the replacement takes long */
 #define PENDING_MAX KILLS_MAX
@@ -55,11 +56,19 @@ void monitor_free(struct monitor *m) { free(m); }
 
 void monitor_look_at_stats(struct engine *e)
 {
+	struct series_sample sample;
 	struct brood_stats stats;
 
 	if (!e->brood || brood_stats(e->brood, &stats) < 0)
 		return;
 	e->tally->engine.stats = stats;
+	sample = (struct series_sample){ .workers = stats.workers,
+		.ready = stats.ready,
+		.busy = stats.busy,
+		.starting = stats.starting,
+		.queued = stats.queued,
+		.died = stats.died };
+	series_pool_note(e->tally->engine.pool, load_now(), &sample);
 	atomic_store(&e->tally->engine.ready, stats.ready);
 }
 
@@ -183,7 +192,7 @@ void monitor_run(struct monitor *m)
 			looked = now;
 		}
 		if (m->pending_count)
-			wait = now > m->pending[0].killed.when_ns + LOOK_NS ? FAR_NS : CLOSE_NS;
+			wait = now > m->pending[0].killed.when_ns + LONG_NS ? FAR_NS : CLOSE_NS;
 		soon = next_act(m, now);
 		wait = soon < wait ? soon : wait;
 		futex_wait(&t->births, births, wait);

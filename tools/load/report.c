@@ -1,55 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* report.c - the results for people: the live line, the table, and the broken invariants. */
-#include "load.h"
+/* report.c - the results for people: the table, and the broken invariants. */
+#include "report.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *const invariant_names[INVARIANTS] = { "one_verdict_per_job", "replies_intact",
 	"pool_full", "nothing_left", "counters_agree" };
 
 const char *invariant_name(enum invariant invariant) { return invariant_names[invariant]; }
-
-/* ---- the live line --------------------------------------------------------------------------- */
-
-static void count(const struct tally *t, uint64_t *ret_submitted, uint64_t *ret_verdicts)
-{
-	*ret_submitted = *ret_verdicts = 0;
-	for (unsigned s = 0; s < t->shards; s++) {
-		for (unsigned k = 0; k < KINDS; k++) {
-			*ret_submitted += t->shard[s].submitted[k];
-			for (unsigned v = 0; v < BROOD_OUTCOMES; v++)
-				*ret_verdicts += t->shard[s].verdicts[k][v];
-		}
-	}
-}
-
-/* On a terminal one line is written over and over. A file or a pipe gets a line now and then. */
-void report_live(const struct options *o, const struct tally *t, uint64_t killed, bool last)
-{
-	static uint64_t last_ns, last_verdicts;
-	uint64_t now = load_now(), start = atomic_load(&t->engine.run_start_ns), submitted,
-		 verdicts, since;
-	bool tty = isatty(STDERR_FILENO);
-
-	if (last) {
-		if (tty)
-			fputs("\r\033[K", stderr);
-		last_ns = last_verdicts = 0;
-		return;
-	}
-	count(t, &submitted, &verdicts);
-	since = now - (last_ns ? last_ns : start);
-	fprintf(stderr, "%s%6.1f s  %llu jobs  %.0f/s  %llu out  %u of %u ready  %llu killed%s",
-		tty ? "\r" : "", (double)(now - start) / (double)NS_S, (llu)verdicts,
-		since ? (double)(verdicts - last_verdicts) * (double)NS_S / (double)since : 0.0,
-		(llu)(submitted > verdicts ? submitted - verdicts : 0),
-		atomic_load(&t->engine.ready), o->workers, (llu)killed, tty ? "\033[K" : "\n");
-	fflush(stderr);
-	last_ns = now;
-	last_verdicts = verdicts;
-}
 
 /* ---- the table ------------------------------------------------------------------------------- */
 

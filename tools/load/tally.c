@@ -46,9 +46,13 @@ static size_t histograms_of(const struct options *o)
 	return kinds;
 }
 
+_Static_assert(SERIES_OUTCOMES == BROOD_OUTCOMES, "series.h does not include brood.h");
+
+static size_t room(size_t size) { return (size + 63) & ~(size_t)63; }
+
 /*
- * The histograms stand behind the tally. They are large, so there are only as many as the mix
- * needs.
+ * The histograms and the series stand behind the tally. Histograms are large, so there are
+ * only as many as the mix needs.
  */
 static void place_histograms(struct tally *t, const struct options *o, char *at)
 {
@@ -56,11 +60,15 @@ static void place_histograms(struct tally *t, const struct options *o, char *at)
 
 	t->engine.death_to_ready = histogram_init(at);
 	at += step;
+	t->engine.pool = series_pool_at(at);
+	at += room(series_pool_size());
 	for (unsigned s = 0; s < t->shards; s++) {
 		struct shard *shard = &t->shard[s];
 
 		shard->death_to_verdict = histogram_init(at);
 		at += step;
+		shard->series = series_at(at);
+		at += room(series_size());
 		for (unsigned k = 0; k < KINDS; k++) {
 			if (o->mix[k] > 0) {
 				shard->latency[k] = histogram_init(at);
@@ -74,7 +82,8 @@ struct tally *tally_create(const struct options *o)
 {
 	unsigned shards = o->threads < SHARDS_MAX ? o->threads : SHARDS_MAX;
 	size_t step = (histogram_size() + 63) & ~(size_t)63;
-	size_t size = sizeof(struct tally) + (1 + shards * (1 + histograms_of(o))) * step;
+	size_t size = sizeof(struct tally) + (1 + shards * (1 + histograms_of(o))) * step +
+		room(series_pool_size()) + shards * room(series_size());
 	struct tally *t = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
