@@ -45,7 +45,8 @@ outside() {
 
 show() { systemctl show "$1" -p "$2" --value; }
 is() { [ "$(show "$1" "$2")" = "$3" ]; }
-said() { journalctl -q --no-pager -o cat -u "$1" --since "@$since"; }
+# By the program's name: the journal does not always know the unit of a process that wrote and died.
+said() { journalctl -q --no-pager -o cat -t stuck --since "@$since"; }
 
 within() {              # true as soon as the command is true
 	local until=$((SECONDS + $1))
@@ -66,7 +67,7 @@ took() {
 # gets_stuck WAY: systemd sees it within the interval (and a second for the end of all processes),
 # and the journal tells of each slot.
 gets_stuck() {
-	local us
+	local us before=$failures
 	since=$(date +%s.%N)
 	rm -f /run/stuck
 	systemctl reset-failed "$1" 2>/dev/null
@@ -79,18 +80,20 @@ gets_stuck() {
 	[ "$us" -gt 0 ] && [ "$us" -lt $((interval + 1000000)) ]
 	ok $? "$1: within the interval: $us us"
 	journalctl --sync
-	said "$1" | grep -q 'stuck: SIGABRT in the supervisor (pid [0-9]*) from process 1;'
+	said | grep -q 'stuck: SIGABRT in the supervisor (pid [0-9]*) from process 1;'
 	ok $? "$1: the supervisor has last words"
-	said "$1" | grep -q 'stuck: worker [0-9]* (pid [0-9]*): job [0-9]* holds, for [0-9]* ms'
+	said | grep -q 'stuck: worker [0-9]* (pid [0-9]*): job [0-9]* holds, for [0-9]* ms'
 	ok $? "$1: one of them about the worker that has a job"
-	said "$1" | grep -q 'stuck: worker [0-9 to]*: idle'
+	said | grep -q 'stuck: worker [0-9 to]*: idle'
 	ok $? "$1: and about those that have none"
 	case $1 in
-	stopped) said "$1" | grep -q 'is stopped by a signal: .*watchdog is not fed' ;;
-	spins) said "$1" | grep -q 'does not answer: one of its threads runs without ever' ;;
-	never) said "$1" | grep -q 'does not answer: work that is done waits for it' ;;
+	stopped) said | grep -q 'is stopped by a signal: .*watchdog is not fed' ;;
+	spins) said | grep -q 'does not answer: one of its threads runs without ever' ;;
+	never) said | grep -q 'does not answer: work that is done waits for it' ;;
 	esac
 	ok $? "$1: and what is wrong was said before"
+	[ "$failures" -eq "$before" ] || say "$(journalctl -q --no-pager -o short-monotonic \
+		--since "@${since%.*}" | tail -n 60)"
 }
 
 # is_well WAY: fed for ten intervals.
@@ -119,7 +122,6 @@ inside() {
 	done
 	is_well idle
 	is_well slow
-	[ "$failures" -eq 0 ] || say "$(journalctl -q --no-pager -o short-monotonic | tail -n 60)"
 	done_testing
 }
 
