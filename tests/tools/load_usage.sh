@@ -77,6 +77,9 @@ wrong 'No such' --json missing/file
 wrong 'No such' --hdr missing/file
 wrong 'name of a file' --hdr -
 wrong 'one run' --hdr file --compare
+wrong 'No such' --report missing/file
+wrong 'name of a file' --report ''
+wrong 'one run' --report file --compare
 wrong '-w wants a value' -w
 wrong 'no option -Z' -Z
 wrong 'no option --walk' --walk

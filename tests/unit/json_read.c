@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * json_read.c - the reader of JSON: what RFC 8259 allows, what it does not, and texts that were
- * made to hurt. Each text stands at the end of a piece of memory of its own size, so that a sanitizer or
- * valgrind sees a read behind it.
+ * made to hurt. Each text stands at the end of a piece of memory of its own size, so that a
+ * sanitizer or valgrind sees a read behind it.
  */
 #include "../../tools/load/json_read.h"
 #include "unit.h"

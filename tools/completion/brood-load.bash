@@ -13,7 +13,8 @@ _brood_load() {
 		COMPREPLY=($(compgen -P "$done_part" -S = -W "$kinds" -- "${now##*,}"))
 		return ;;
 	--priority) COMPREPLY=($(compgen -W normal=9,background=1 -- "$now")); return ;;
-	--json | --hdr | --log | --user-job) compopt -o default 2>/dev/null; COMPREPLY=(); return ;;
+	--json | --report | --hdr | --log | --user-job)
+		compopt -o default 2>/dev/null; COMPREPLY=(); return ;;
 	-[wctdns] | --workers | --pools | --concurrency | --threads | --duration | --jobs | \
 		--size | --deadline | --keys | --kill-rate | --kill-all-at | \
 		--kill-supervisor-at | --reload-every | --resize | --rate | --idle | --seed)
@@ -23,6 +24,6 @@ _brood_load() {
 		-n --jobs -s --size --call --dispatch --compare --mix --deadline
 		--keys --tags --priority --user-job --log --kill-rate
 		--kill-all-at --kill-supervisor-at --reload-every --resize --rate --control --idle
-		--seed --json --hdr -q --quiet -h --help -V --version' -- "$now"))
+		--seed --json --report --hdr -q --quiet -h --help -V --version' -- "$now"))
 }
 complete -F _brood_load brood-load

@@ -65,6 +65,19 @@ struct figure figure_bytes(double bytes)
 	return by_unit(bytes / 1024, 1024, units, 4);
 }
 
+struct figure figure_round(struct figure f)
+{
+	size_t digits = strspn(f.text, "0123456789."), kept = digits;
+
+	if (!memchr(f.text, '.', digits))
+		return f;
+	while (kept && f.text[kept - 1] == '0')
+		kept--;
+	kept -= kept && f.text[kept - 1] == '.';
+	memmove(f.text + kept, f.text + digits, strlen(f.text + digits) + 1);
+	return f;
+}
+
 struct figure figure_count(uint64_t count)
 {
 	char digits[24];

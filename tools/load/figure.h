@@ -14,7 +14,9 @@ struct figure {
 struct figure figure_time(double ns);       /* "870 ns", "21.3 us", "1.40 ms", "2.00 s" */
 struct figure figure_count(uint64_t count); /* "1,234,567" */
 struct figure figure_short(double value);   /* "950", "1.23 k", "45.6 M" */
-struct figure figure_bytes(double bytes);   /* "64 B", "1.50 KiB" */
+/* A round number, as on an axis: without zeros at its end, "50 k". */
+struct figure figure_round(struct figure figure);
+struct figure figure_bytes(double bytes); /* "64 B", "1.50 KiB" */
 
 /*
  * The distance between the marks of an axis from 0 to `to` with about `marks` marks: 1, 2 or 5

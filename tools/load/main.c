@@ -2,6 +2,7 @@
 /* main.c - options, the run, the reports. See load.h for who does what. */
 #include "findings.h"
 #include "hdr.h"
+#include "html_report.h"
 #include "log.h"
 #include "report.h"
 
@@ -15,7 +16,7 @@
  * not asked for.
  */
 struct outputs {
-	FILE *json, *hdr;
+	FILE *json, *hdr, *report;
 };
 
 static bool open_one(const char *option, const char *name, FILE **ret)
@@ -66,7 +67,8 @@ static int close_one(const char *option, const char *name, FILE *file, int writt
 
 static bool open_outputs(const struct options *o, struct outputs *ret)
 {
-	return open_one("--json", o->json, &ret->json) && open_one("--hdr", o->hdr, &ret->hdr);
+	return open_one("--json", o->json, &ret->json) && open_one("--hdr", o->hdr, &ret->hdr) &&
+		open_one("--report", o->report, &ret->report);
 }
 
 static int write_hdr(const struct findings *f, FILE *file)
@@ -91,6 +93,8 @@ static int run(const struct options *o, const struct about *about, const struct 
 	report_breaches(&findings, NULL, stderr);
 	written |= close_one("--json", o->json, out->json,
 		out->json ? json_write(&findings, about, out->json) : 0);
+	written |= close_one("--report", o->report, out->report,
+		out->report ? html_report(&findings, about, out->report) : 0);
 	written |= close_one(
 		"--hdr", o->hdr, out->hdr, out->hdr ? write_hdr(&findings, out->hdr) : 0);
 	return written ? written : r;

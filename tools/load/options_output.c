@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OPT_SEED = OPTIONS_OUTPUT_FIRST, OPT_JSON, OPT_HDR };
+enum { OPT_SEED = OPTIONS_OUTPUT_FIRST, OPT_JSON, OPT_HDR, OPT_REPORT };
 
 static const struct option longs[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "json", required_argument, NULL, OPT_JSON },
+	{ "report", required_argument, NULL, OPT_REPORT },
 	{ "hdr", required_argument, NULL, OPT_HDR },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
@@ -29,8 +30,8 @@ static int file_name(const char *option, const char *text, const char **ret)
 
 static int together(struct options *o)
 {
-	if (o->compare && o->hdr)
-		return options_wrong("--hdr is for one run: it takes no --compare");
+	if (o->compare && (o->hdr || o->report))
+		return options_wrong("--hdr and --report are for one run: they take no --compare");
 	return 0;
 }
 
@@ -41,6 +42,7 @@ static int take(int option, const char *text, struct options *o)
 	case OPT_JSON:
 		o->json = text;
 		return *text ? 0 : options_wrong("--json wants the name of a file, or -");
+	case OPT_REPORT: return file_name("--report", text, &o->report);
 	case OPT_HDR: return file_name("--hdr", text, &o->hdr);
 	case 'q': o->quiet = true; return 0;
 	case 'V': printf("brood-load %s\n", brood_version()); return 1;
@@ -53,6 +55,9 @@ static const char help[] =
 	"                          (default: a new seed, which is printed)\n"
 	"      --json FILE|-       writes the results as JSON; with - the table goes to standard\n"
 	"                          error\n"
+	"      --report FILE       writes a page of HTML that shows the run: rate and latency "
+	"over\n"
+	"                          time, percentiles, verdicts, the pool, machine and settings\n"
 	"      --hdr FILE          writes the latencies of all jobs as HdrHistogram's percentile\n"
 	"                          text, in microseconds\n"
 	"  -q, --quiet             no live display and no table; broken invariants are still "
