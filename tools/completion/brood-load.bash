@@ -5,6 +5,7 @@ _brood_load() {
 	local kinds='nop echo sleep spin alloc syscalls user crash exit fail hang leak throw fork'
 	case $before in
 	--call) COMPREPLY=($(compgen -W 'open call submit' -- "$now")); return ;;
+	--peer) COMPREPLY=($(compgen -W 'fork posix_spawn control fpm:' -- "$now")); return ;;
 	--dispatch) COMPREPLY=($(compgen -W 'auto handoff lease' -- "$now")); return ;;
 	--mix)
 		local done_part=
@@ -22,7 +23,7 @@ _brood_load() {
 	esac
 	COMPREPLY=($(compgen -W '-w --workers --pools -c --concurrency -t --threads -d --duration
 		-n --jobs -s --size --call --dispatch --compare --mix --deadline
-		--keys --tags --priority --user-job --log --kill-rate
+		--keys --tags --priority --user-job --log --peer --kill-rate
 		--kill-all-at --kill-supervisor-at --reload-every --resize --rate --control --idle
 		--seed --json --report --hdr -q --quiet -h --help -V --version' -- "$now"))
 }

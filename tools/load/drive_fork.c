@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drive_fork.c - the measure for --compare: a fork() for each job, and no pool. The child finds its
- * request in the memory that it inherited, runs the same job function, and sends its reply through
- * a socketpair. The parent reads the reply to its end and reaps the child. The verdict is made
- * here, from the wait status, and judged like any other.
+ * drive_fork.c - a process for each job, and no pool: the measure for --compare, and a peer. Of a
+ * fork() the child finds its request in the memory that it inherited. Of a posix_spawn() it gets
+ * the request through its socketpair. The child runs the same job function, and sends its reply
+ * through the socketpair. The parent reads the reply to its end and reaps the child. The verdict is
+ * made here, from the wait status, and judged like any other.
  */
 #include "load.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,12 +26,13 @@ struct child {
 	struct load_job job;
 	pid_t pid; /* 0: free */
 	int fd;
-	uint64_t received;
-	bool intact;
+	uint64_t sent, received;
+	bool sending, intact;
 };
 
 struct nursery {
 	struct driver *driver;
+	bool spawns; /* posix_spawn(), not fork() */
 	int epoll_fd;
 	struct child *children, *free;
 	unsigned active;
@@ -39,15 +42,8 @@ struct nursery {
 
 static void make_verdict(const struct child *c, int status, struct brood_verdict *v)
 {
-	*v = (struct brood_verdict){ .size = sizeof *v,
-		.started = 1,
-		.pid = c->pid,
-		.generation = 1,
-		.attempts = 1,
-		.id = c->job.number + 1,
-		.run_us = (load_now() - c->job.start_ns) / NS_US,
-		.reply_size = c->received };
-	memcpy(v->name, job_work(c->job.kind, true)->name, job_work(c->job.kind, true)->name_size);
+	peer_verdict(&c->job, c->pid, v);
+	v->reply_size = c->received;
 	if (WIFSIGNALED(status)) {
 		v->outcome = BROOD_CRASHED;
 		v->signal = WTERMSIG(status);
@@ -106,25 +102,66 @@ static void be_child(struct nursery *n, const struct child *c, int fd)
 	_exit(jobs_run_forked(job_work(c->job.kind, true), &job));
 }
 
-static bool fork_one(struct nursery *n, struct child *c)
+static bool watch(struct nursery *n, struct child *c, int how)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
-	int fds[2];
+	struct epoll_event event = { .events = EPOLLIN | (c->sending ? EPOLLOUT : 0),
+		.data.ptr = c };
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-		return false;
+	return epoll_ctl(n->epoll_fd, how, c->fd, &event) == 0;
+}
+
+/* A child that does not take all of its request says by its end what is wrong. */
+static void send_some(struct nursery *n, struct child *c)
+{
+	while (c->sent < c->job.size) {
+		size_t part = c->job.size - c->sent < CHUNK ? (size_t)(c->job.size - c->sent)
+							    : CHUNK;
+		ssize_t size;
+
+		payload_fill(c->job.key, c->sent, n->chunk, part);
+		size = send(c->fd, n->chunk, part, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (size < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (size < 0)
+			break;
+		c->sent += (uint64_t)size;
+	}
+	c->sending = false;
+	shutdown(c->fd, SHUT_WR);
+	watch(n, c, EPOLL_CTL_MOD);
+}
+
+static bool start(struct nursery *n, struct child *c, int fd)
+{
+	c->pid = 0;
+	if (n->spawns) {
+		errno = -peer_spawn_start(&c->job, fd, &c->pid);
+		return !errno;
+	}
 	payload_fill(c->job.key, 0, n->request, c->job.size);
 	c->pid = fork();
 	if (c->pid == 0)
-		be_child(n, c, fds[1]);
+		be_child(n, c, fd);
+	return c->pid > 0;
+}
+
+static bool fork_one(struct nursery *n, struct child *c)
+{
+	int fds[2];
+	bool started;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return false;
+	started = start(n, c, fds[1]);
 	close(fds[1]);
 	c->fd = fds[0];
-	c->received = 0;
+	c->sent = c->received = 0;
+	c->sending = n->spawns;
 	c->intact = true;
-	if (c->pid > 0 && epoll_ctl(n->epoll_fd, EPOLL_CTL_ADD, c->fd, &event) == 0)
+	if (started && watch(n, c, EPOLL_CTL_ADD))
 		return true;
 	close(c->fd);
-	if (c->pid > 0)
+	if (started)
 		waitpid(c->pid, NULL, 0);
 	return false;
 }
@@ -137,7 +174,8 @@ static void begin_one(struct nursery *n)
 	if (n->over)
 		return;
 	if (!fork_one(n, c)) {
-		engine_break_off(n->driver->engine, "a fork() for a job: %s", strerror(errno));
+		engine_break_off(n->driver->engine, "a %s for a job: %s",
+			n->spawns ? "posix_spawn()" : "fork()", strerror(errno));
 		n->over = true;
 		return;
 	}
@@ -150,8 +188,14 @@ static void turn(struct nursery *n)
 	struct epoll_event events[EVENTS_MAX];
 	int count = epoll_wait(n->epoll_fd, events, EVENTS_MAX, WAIT_MS);
 
-	for (int i = 0; i < count; i++)
-		receive_some(n, events[i].data.ptr);
+	for (int i = 0; i < count; i++) {
+		struct child *c = events[i].data.ptr;
+
+		if (events[i].events & EPOLLOUT && c->sending)
+			send_some(n, c);
+		if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+			receive_some(n, c);
+	}
 }
 
 static bool prepare(struct nursery *n)
@@ -181,6 +225,7 @@ void *drive_fork(void *driver)
 		return NULL;
 	}
 	n->driver = driver;
+	n->spawns = n->driver->engine->options->way == WAY_SPAWN;
 	n->epoll_fd = -1;
 	if (prepare(n)) {
 		do {

@@ -9,6 +9,7 @@
 #include "load.h"
 #include "monitor.h"
 #include "open_files.h"
+#include "peer.h"
 #include "plant.h"
 #include "user_job.h"
 
@@ -82,8 +83,8 @@ static void raise_fd_limit(const struct options *o)
 
 static void *driver_main(void *driver)
 {
-	static void *(*const ways[WAYS])(
-		void *driver) = { drive_call, drive_open, drive_submit, drive_fork };
+	static void *(*const ways[WAYS])(void *driver) = { drive_call, drive_open, drive_submit,
+		drive_fork, drive_fork, peer_control, peer_fpm };
 	struct driver *d = driver;
 	struct engine *e = d->engine;
 
@@ -267,7 +268,13 @@ static int start(struct engine *e)
 	return brood_start(&options, &e->brood);
 }
 
-static int end_pool(struct engine *e) { return e->brood ? brood_stop(e->brood) : 0; }
+static int end_pool(struct engine *e)
+{
+	if (e->brood)
+		return brood_stop(e->brood);
+	peer_end(e);
+	return 0;
+}
 
 static void stop(struct engine *e, const struct open_files *before)
 {
@@ -312,7 +319,7 @@ static int warm_up(struct engine *e)
  * Without a pool: this process forks for each job. It has the engine's size, because it is the same
  * program with the same load.
  */
-static void warm_up_alone(struct engine *e)
+static int warm_up_alone(struct engine *e)
 {
 	const struct rlimit none = { 0, 0 };
 
@@ -320,6 +327,7 @@ static void warm_up_alone(struct engine *e)
 	notify(e->tally, PHASE_WARM);
 	raise_fd_limit(e->options);
 	setrlimit(RLIMIT_CORE, &none);
+	return peer_begin(e) ? 2 : 0;
 }
 
 static int engine_body(void *context)
@@ -328,8 +336,8 @@ static int engine_body(void *context)
 	struct engine *e = context;
 	int r = 0;
 
-	if (e->options->way == WAY_FORK)
-		warm_up_alone(e);
+	if (e->options->way >= WAY_FORK)
+		r = warm_up_alone(e);
 	else
 		r = warm_up(e);
 	if (r)
@@ -359,8 +367,8 @@ int engine_main(const struct options *o, struct tally *tally)
 	e.bound_ns = options_bound_ns(o);
 	for (unsigned i = 0; i < SHARDS_MAX; i++)
 		pthread_mutex_init(&e.locks[i], NULL);
-	e.whole = o->way == WAY_SUBMIT || o->compare;
-	e.paths = o->way == WAY_FORK ? 1u << BROOD_PATH_AUTO
+	e.whole = o->way == WAY_SUBMIT || o->way >= WAY_FORK || o->compare;
+	e.paths = o->way >= WAY_FORK ? 1u << BROOD_PATH_AUTO
 		: o->dispatch        ? 1u << o->dispatch
 				     : 1u << BROOD_PATH_HANDOFF | 1u << BROOD_PATH_LEASE;
 	jobs_prepare(tally);

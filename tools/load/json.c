@@ -61,6 +61,16 @@ static void put_sizes(FILE *file, const struct options *o)
 	fputs(sizes->count > 1 ? "],\n" : ",\n", file);
 }
 
+static void put_text_or_null(FILE *file, const char *key, const char *text)
+{
+	fprintf(file, "    \"%s\": ", key);
+	if (text)
+		json_put_text(file, text);
+	else
+		fputs("null", file);
+	fputs(",\n", file);
+}
+
 /* Prints what --mix and --size would read. */
 static void put_asked(FILE *file, const struct options *o)
 {
@@ -72,12 +82,8 @@ static void put_asked(FILE *file, const struct options *o)
 	fprintf(file, "    \"sizes\": \"%s\",\n    \"keys\": %llu,\n    \"tags\": %s,\n", text,
 		(llu)o->spec.keys, o->spec.tags ? "true" : "false");
 	job_spec_priorities_text(&o->spec, text);
-	fprintf(file, "    \"priority\": \"%s\",\n    \"user_job\": ", text);
-	if (o->user_job)
-		json_put_text(file, o->user_job);
-	else
-		fputs("null", file);
-	fputs(",\n", file);
+	fprintf(file, "    \"priority\": \"%s\",\n", text);
+	put_text_or_null(file, "user_job", o->user_job);
 }
 
 static void put_or_null(FILE *file, const char *key, double value, bool there)
@@ -107,6 +113,7 @@ static void put_config(FILE *file, const struct options *o)
 	else
 		fprintf(file, "    \"call\": \"%s\",\n    \"dispatch\": \"%s\",\n",
 			way_name(o->way), dispatch_name(o->dispatch));
+	put_text_or_null(file, "peer", o->peer);
 	put_mix(file, o);
 	put_asked(file, o);
 	fprintf(file, "    \"deadline_ms\": %u,\n    \"kill_rate\": %.9g,\n    \"kill_all_at\": [",

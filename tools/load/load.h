@@ -48,9 +48,9 @@ typedef unsigned long long llu; /* for printf */
 
 /* ---- options.c ------------------------------------------------------------------------------- */
 
-/* WAY_FORK: a fork() for each job and no pool, for --compare. */
-enum way { WAY_CALL, WAY_OPEN, WAY_SUBMIT, WAY_FORK };
-#define WAYS           4
+/* From WAY_FORK on: no pool. WAY_FORK is one of --compare, too; the others are peers (peer.h). */
+enum way { WAY_CALL, WAY_OPEN, WAY_SUBMIT, WAY_FORK, WAY_SPAWN, WAY_CONTROL, WAY_FPM };
+#define WAYS           7
 #define KILL_TIMES_MAX 64
 
 struct options {
@@ -75,7 +75,8 @@ struct options {
 	bool control;
 	double idle_s; /* < 0: a load, no idle run */
 	uint64_t seed;
-	const char *user_job; /* "LIB.so:SYMBOL"; NULL: none */
+	const char *peer, *peer_socket; /* NULL: none */
+	const char *user_job;           /* "LIB.so:SYMBOL"; NULL: none */
 	/* Files, NULL: none. For json "-" is standard output. */
 	const char *json, *log, *report, *hdr;
 	bool quiet;

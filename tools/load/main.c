@@ -4,6 +4,7 @@
 #include "hdr.h"
 #include "html_report.h"
 #include "log.h"
+#include "peer.h"
 #include "report.h"
 
 #include <errno.h>
@@ -123,7 +124,11 @@ int main(int argc, char **argv)
 	struct outputs out = { 0 };
 	struct options options;
 	struct about about;
-	int r = options_parse(argc, argv, &options);
+	int r;
+
+	if (argc > 1 && !strcmp(argv[1], PEER_CHILD))
+		return peer_spawn_main(argc, argv);
+	r = options_parse(argc, argv, &options);
 
 	if (r)
 		return r > 0 ? 0 : 2;

@@ -18,7 +18,7 @@
 
 /* In the order of the help. The checks come in this order, too. */
 static const struct options_part *const parts[] = { &options_give, &options_jobs, &options_pace,
-	&options_chaos, &options_output };
+	&options_chaos, &options_output, &options_peer };
 
 static const char help_begin[] =
 	"Usage: brood-load [OPTION]...\n"
@@ -52,7 +52,7 @@ void options_way(struct options *o, enum way way, uint32_t how)
 	o->way = way;
 	o->dispatch = how;
 	o->threads = o->threads_asked ? o->threads_asked : way == WAY_SUBMIT ? 1 : 2;
-	if (way == WAY_CALL || o->threads > o->concurrency)
+	if (way == WAY_CALL || way == WAY_CONTROL || way == WAY_FPM || o->threads > o->concurrency)
 		o->threads = o->concurrency;
 }
 

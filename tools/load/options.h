@@ -22,7 +22,7 @@ struct options_part {
 	const char *help;
 };
 extern const struct options_part options_give, options_jobs, options_pace, options_chaos,
-	options_output;
+	options_output, options_peer;
 
 /* The values of long options. A part numbers its own from here on. */
 enum {
@@ -30,7 +30,8 @@ enum {
 	OPTIONS_JOBS_FIRST = 320,
 	OPTIONS_PACE_FIRST = 384,
 	OPTIONS_CHAOS_FIRST = 448,
-	OPTIONS_OUTPUT_FIRST = 512
+	OPTIONS_OUTPUT_FIRST = 512,
+	OPTIONS_PEER_FIRST = 576
 };
 
 /* True: some option kills processes. */

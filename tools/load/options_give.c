@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const way_names[WAYS] = { "call", "open", "submit", "fork" };
+static const char *const way_names[WAYS] = { "call", "open", "submit", "fork", "posix_spawn",
+	"control", "fpm" };
 static const char *const dispatch_names[] = { "auto", "handoff", "lease" };
 
 const char *way_name(enum way way) { return way_names[way]; }
@@ -17,7 +18,7 @@ const char *dispatch_name(uint32_t dispatch) { return dispatch_names[dispatch]; 
 static int call_way(const char *text, struct options *o)
 {
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (i != WAY_FORK && !strcmp(text, way_names[i])) {
+		if (i < WAY_FORK && !strcmp(text, way_names[i])) {
 			o->way = (enum way)i;
 			return 0;
 		}

@@ -52,6 +52,12 @@ static void print_config(FILE *file, const struct findings *f)
 	const struct options *o = f->options;
 
 	print_asked(file, o);
+	if (o->peer) {
+		fprintf(file, "--peer %s%s%s: no pool of this library", o->peer,
+			o->peer_socket ? ":" : "", o->peer_socket ? o->peer_socket : "");
+		fprintf(file, o->way == WAY_CONTROL ? "; %u workers\n\n" : "\n\n", o->workers);
+		return;
+	}
 	fprintf(file, "%u workers, %u threads, --call %s, --dispatch %s\n\n", o->workers,
 		o->threads, way_name(o->way), dispatch_name(o->dispatch));
 	if (o->way == WAY_CALL && o->threads_asked)
