@@ -2,6 +2,7 @@
 #include "stdlog.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -40,7 +41,7 @@ static bool has_room(int fd)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLOUT);
 }
 
-int stdlog_write(struct stdlog *l, const char *line, size_t size)
+static ssize_t put(const struct stdlog *l, const char *bytes, size_t size)
 {
 	ssize_t n;
 
@@ -48,9 +49,25 @@ int stdlog_write(struct stdlog *l, const char *line, size_t size)
 		return -EBADF;
 	if (!l->own && !l->socket && !has_room(l->fd))
 		return -EAGAIN;
-	n = TEMP_FAILURE_RETRY(l->socket ? send(l->fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL)
-					 : write(l->fd, line, size));
-	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -EAGAIN;
+	n = TEMP_FAILURE_RETRY(l->socket ? send(l->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+					 : write(l->fd, bytes, size));
+	return n < 0 ? -errno : n;
+}
+
+int stdlog_write(struct stdlog *l, const char *line, size_t size)
+{
+	ssize_t n = put(l, line, size);
+
+	return n == (ssize_t)size ? 0 : n < 0 ? (int)n : -EAGAIN;
+}
+
+ssize_t stdlog_pass(struct stdlog *l, const char *bytes, size_t size)
+{
+	size_t piece = MIN(size, (size_t)PIPE_BUF);
+	const char *end = piece < size ? memrchr(bytes, '\n', piece) : NULL;
+	ssize_t n = put(l, bytes, end ? (size_t)(end - bytes) + 1 : piece);
+
+	return n == 0 ? -EAGAIN : n;
 }
 
 void stdlog_close(struct stdlog *l)

@@ -20,5 +20,10 @@ struct stdlog {
 void stdlog_open(struct stdlog *l, const char *stream);
 /* returns 0; -EAGAIN: the line was dropped */
 int stdlog_write(struct stdlog *l, const char *line, size_t size);
+/*
+ * Writes the first of these bytes: at most PIPE_BUF, which a pipe takes whole or not at all, and
+ * only whole lines if there is one. Returns their number; -EAGAIN; -errno.
+ */
+ssize_t stdlog_pass(struct stdlog *l, const char *bytes, size_t size);
 void stdlog_close(struct stdlog *l);
 #endif
