@@ -303,6 +303,7 @@ struct brood_status_report {
 	uint32_t frames_count, reserved32;
 	struct brood_status_call frames[BROOD_STATUS_FRAMES];
 	uint64_t reserved[8];
+	char stderr_text[4096];
 };
 
 #endif

@@ -101,6 +101,8 @@ extern "C" {
 #define BROOD_REPORT_SYMBOL 96         /* bytes of a function's name there, with its NUL */
 #define BROOD_REPORT_TEXT   128        /* bytes of other texts there. Since 0.3.0 */
 #define BROOD_REPORTS       64         /* how many death reports are kept. Since 0.3.0 */
+#define BROOD_REPORT_LINES  20         /* of what a worker wrote on stderr, there. Since 0.3.0 */
+#define BROOD_REPORT_STDERR 4096       /* bytes of these lines, with their NUL. Since 0.3.0 */
 #define BROOD_SIZE_UNKNOWN  SIZE_MAX   /* brood_job_request_size(): the job has a socket */
 
 struct brood;        /* engine: the whole pool, as the engine sees it */
@@ -524,6 +526,14 @@ struct brood_pool_options {
 	 */
 	uint32_t tasks_max;  /* processes and threads, those of jobs included; 0: no limit */
 	uint64_t memory_max; /* bytes, at least 4096; 0: no limit */
+	/*
+	 * So many of the last lines that a worker wrote on stderr are in its death report
+	 * (brood_report()); at most BROOD_REPORT_LINES; 0: none. Then stderr of the workers, and of
+	 * what they start, is a pipe to the supervisor, which passes all on to its own stderr. A
+	 * worker that writes faster than that is read waits, as with any pipe. BROOD_INLINE: no
+	 * effect
+	 */
+	uint32_t stderr_lines;
 };
 
 /*
@@ -642,6 +652,7 @@ struct brood_options {
 	 * wait. At most an hour; 0: the engine gets the signal at once
 	 */
 	uint32_t stop_delay_ms;
+	uint32_t stderr_lines; /* since 0.3.0; as in struct brood_pool_options */
 };
 
 /*
@@ -1521,6 +1532,12 @@ struct brood_report {
 	uint32_t reserved32;
 	struct brood_report_frame frames[BROOD_REPORT_FRAMES];
 	uint64_t reserved[8];
+	/*
+	 * With options.stderr_lines: the last lines that the worker wrote on stderr, with a newline
+	 * between two. Other bytes than text and UTF-8 are \xNN. A line whose beginning had no room
+	 * begins with "..."
+	 */
+	char stderr_text[BROOD_REPORT_STDERR];
 };
 
 /*

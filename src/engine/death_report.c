@@ -56,6 +56,7 @@ static void end_texts(struct brood_report *r)
 		r->frames[i].function[BROOD_REPORT_SYMBOL - 1] = '\0';
 		r->frames[i].module[BROOD_NAME_MAX - 1] = '\0';
 	}
+	r->stderr_text[BROOD_REPORT_STDERR - 1] = '\0';
 }
 
 int engine_report(struct brood *b, uint64_t id, struct brood_report *ret)
@@ -84,5 +85,7 @@ int engine_report(struct brood *b, uint64_t id, struct brood_report *ret)
 	size = MIN(ret->size, sizeof report);
 	report.size = size;
 	memcpy(ret, &report, size);
+	if (size > offsetof(struct brood_report, stderr_text))
+		((char *)ret)[size - 1] = '\0'; /* a shorter struct cuts the last text */
 	return 0;
 }

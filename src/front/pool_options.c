@@ -127,6 +127,7 @@ static void lay_over(struct brood_options *o, const struct brood_pool_options *o
 	LAY(hook_context);
 	LAY(tasks_max);
 	LAY(memory_max);
+	LAY(stderr_lines);
 }
 
 static void without_hooks(struct brood_options *o)

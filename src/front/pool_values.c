@@ -104,6 +104,9 @@ int pool_values_check(const struct brood_options *o, const char *where)
 			o->memory_max          ? "memory_max"
 				: o->tasks_max ? "tasks_max"
 					       : "BROOD_WORKER_CGROUPS");
+	if (o->stderr_lines > BROOD_REPORT_LINES)
+		return INVALID("%sstderr_lines is %u: at most %d, or 0 for none", where,
+			o->stderr_lines, BROOD_REPORT_LINES);
 	if (o->stop_delay_ms > STOP_DELAY_MAX)
 		return INVALID("%sstop_delay_ms is %u: at most %u, which is an hour", where,
 			o->stop_delay_ms, STOP_DELAY_MAX);

@@ -54,12 +54,26 @@ void standard_choose(struct standard *s)
 	}
 }
 
+int standard_give_stderr(struct standard *s, int fd)
+{
+	const int file = STDERR_FILENO - STDOUT_FILENO;
+
+	if (dup2(fd, STDERR_FILENO) < 0)
+		return -errno;
+	if (fd != STDERR_FILENO)
+		close_fd(fd);
+	s->given[file] = true;
+	s->start[file] = s->noted[file] = O_WRONLY;
+	return 0;
+}
+
 /* Uses the flags of the start, because a job may have set the present ones. */
 void standard_open_own(struct standard *s)
 {
 	for (int i = 0; i < STANDARD_FILES; i++)
-		s->own[i] = s->start[i] >= 0 && !s->never_own[i] &&
-			open_own(STDOUT_FILENO + i, s->start[i]);
+		s->own[i] = s->given[i] ||
+			(s->start[i] >= 0 && !s->never_own[i] &&
+				open_own(STDOUT_FILENO + i, s->start[i]));
 }
 
 bool standard_is_shared(const struct standard *s)

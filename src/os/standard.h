@@ -22,6 +22,8 @@ struct standard {
 	int start[STANDARD_FILES]; /* the flags at the start; -1: the file is not open */
 	int noted[STANDARD_FILES];
 	bool own[STANDARD_FILES]; /* true: no other process shares the file */
+	/* True: the file is a pipe that this process alone was given at its birth. */
+	bool given[STANDARD_FILES];
 	/* True: standard_choose() found that the file cannot be opened anew. */
 	bool never_own[STANDARD_FILES];
 	bool is_noted;
@@ -30,6 +32,8 @@ struct standard {
 void standard_look(struct standard *s); /* reads the flags, at the start or now */
 /* Called in the spawner: looks once which files each worker would try to open anew in vain. */
 void standard_choose(struct standard *s);
+/* Puts the pipe at stderr's number, and closes `fd`. Nobody else has the flags of a new pipe. */
+int standard_give_stderr(struct standard *s, int fd);
 void standard_open_own(struct standard *s); /* called in a worker: opens the files anew */
 bool standard_is_shared(const struct standard *s);
 void standard_note(struct standard *s); /* notes the flags of shared files; async-signal-safe */

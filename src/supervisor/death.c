@@ -25,6 +25,7 @@
 #include "reload.h"
 #include "reports.h"
 #include "strays.h"
+#include "tails.h"
 #include "verdict.h"
 #include "waiting.h"
 #include "worker_peer.h"
@@ -178,6 +179,7 @@ static void forget_process(struct slot *slot)
 	struct supervisor *s = slot->pool->supervisor;
 
 	slot_close_channel(slot);
+	tails_close(slot);
 	loop_remove(&s->loop, &slot->death);
 	slot->pidfd = close_fd(slot->pidfd);
 	timer_stop(&s->loop, &slot->timer);
@@ -302,6 +304,7 @@ void death_bury_if_ended(struct slot *slot)
 	worker_peer_drain(slot);
 	if (slot->pid <= 0)
 		return;
+	tails_drain(slot); /* its last words come before the line about its death */
 	process_kill_group(slot->pid);
 	if (r == 1)
 		r = process_wait(slot->pid, false, &e);

@@ -39,6 +39,7 @@ static int to_journal(
 		.file = place ? place->file : NULL,
 		.function = place ? place->function : NULL,
 		.line = place ? place->line : 0,
+		.stderr_text = place ? place->stderr_text : NULL,
 	};
 
 	journal_entry_of(&entry, line, &about);
@@ -137,6 +138,7 @@ void logging_say(const struct logging_place *place, struct supervisor *s,
 		.error = (uint32_t)about->error,
 		.pool = logging_pool(about->pool) },
 			   summary;
+	struct logging_place more = *place;
 	bool has_summary = false;
 	uint64_t now = now_ns();
 	va_list args;
@@ -155,8 +157,9 @@ void logging_say(const struct logging_place *place, struct supervisor *s,
 	pass = fold_line(&s->fold, now, &line, &summary, &has_summary);
 	if (has_summary)
 		logging_relay(s, &summary);
+	more.stderr_text = about->stderr_text;
 	if (pass)
-		send(s, &line, place, about->past_engine);
+		send(s, &line, &more, about->past_engine);
 	timer_set(&s->loop, &s->fold_timer, fold_next(&s->fold));
 }
 

@@ -16,16 +16,19 @@ struct logging_about {
 	const struct pool *pool;    /* NULL: the line is about no pool */
 	int error;                  /* an errno that the line is about; 0: none */
 	const char *function, *tag; /* the job's; NULL: the line is about no job */
+	const char *stderr_text;    /* what the worker wrote, for the journal; NULL, "": nothing */
 	bool past_engine;           /* the line goes to stderr, for the engine cannot print it */
 };
-/* The place in the library's code that logs: for the journal. */
+/* The place in the library's code that logs, and more that only the journal has room for. */
 struct logging_place {
 	const char *file, *function;
 	unsigned line;
+	const char *stderr_text;
 };
 /* Logs a line. If the brood has several pools, the line begins with the name of about->pool. */
 #define logging_line(...) \
-	logging_say(&(const struct logging_place){ __FILE__, __func__, __LINE__ }, __VA_ARGS__)
+	logging_say(      \
+		&(const struct logging_place){ __FILE__, __func__, __LINE__, NULL }, __VA_ARGS__)
 void logging_say(const struct logging_place *place, struct supervisor *s,
 	const struct logging_about *about, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -24,6 +24,7 @@
 #include "start_fails.h"
 #include "status_page.h"
 #include "stop.h"
+#include "tails.h"
 #include "undead.h"
 #include "worker_peer.h"
 
@@ -115,6 +116,8 @@ static void settle_round(struct supervisor *s)
 	take_for_pools(s, NOTE_POOL, tell);
 	if (take(s, NOTE_REPORT))
 		reports_step(s);
+	if (take(s, NOTE_STDERR))
+		tails_resume(s);
 	if (take(s, NOTE_CONTROL))
 		control_peer_step(s);
 	if (take(s, NOTE_STOP))

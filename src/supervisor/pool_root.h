@@ -4,6 +4,7 @@
 #define BROOD_SUPERVISOR_POOL_ROOT_H
 
 #include "parts.h"
+#include "tail_parts.h"
 #include "../pool/backoff.h"
 #include "../pool/budget.h"
 #include "../pool/keys.h"
@@ -45,7 +46,8 @@ struct pool {
 	struct sizing size; /* how many workers the pool shall have */
 	struct timer size_timer;
 	struct slot *slot_array;
-	uint32_t places; /* slots in slot_array, in use and spare */
+	uint32_t places;         /* slots in slot_array, in use and spare */
+	struct slot_tail *tails; /* one a slot; NULL: the pool has no stderr_lines */
 	struct slots slots;
 	struct records records;
 	struct keys keys;     /* which worker had a key last, of jobs by handoff */

@@ -9,6 +9,7 @@
 #include "reports.h"
 #include "death_log.h"
 #include "resolver.h"
+#include "tails.h"
 #include "../os/waits.h"
 #include "../wire/report_text.h"
 
@@ -171,6 +172,7 @@ static void add(struct slot *slot, uint32_t cause, const struct process_exit *e)
 	put_report(slot, &entry->report, cause);
 	put_end(&entry->report, e);
 	copy_trace(slot, entry);
+	tails_put(slot, entry->report.stderr_text);
 	atomic_store(&entry->state, entry->report.frames_count > 0 ? REPORTS_RAW : REPORTS_DONE);
 	atomic_store(&entry->number, page->count + 1);
 	reports_end(entry);
@@ -220,7 +222,7 @@ void reports_add_slow(struct slot *slot)
 /* True: the report says more than the line that the log has about the death anyway. */
 static bool has_news(const struct brood_report *r)
 {
-	return r->frames_count > 0 || r->waits[0] || r->progress[0] ||
+	return r->frames_count > 0 || r->waits[0] || r->progress[0] || r->stderr_text[0] ||
 		(r->cause == BROOD_REPORT_CRASHED && r->signal == SIGSEGV);
 }
 
@@ -247,7 +249,8 @@ static void say(struct supervisor *s, const struct brood_report *r)
 			.pool = pool_of(s, r->slot),
 			.job = r->id,
 			.function = r->name,
-			.tag = r->tag },
+			.tag = r->tag,
+			.stderr_text = r->stderr_text },
 		"%s", text);
 }
 

@@ -18,10 +18,7 @@
 
 /* After EAGAIN, ENOMEM, EMFILE or ETOOMANYREFS, all that waits is tried again after this time. */
 #define RETRY_MS 10u
-/*
- * A worker whose channel ended has this long to end itself. On a busy machine even a killed worker
- * may need long.
- */
+/* A worker whose channel ended has this long to end: a busy machine needs time to kill one. */
 #define EOF_GRACE_MS 2000u
 
 /*
@@ -43,6 +40,7 @@ enum note_bit {
 	NOTE_REPORT = 1 << 10, /* a death report is new, or has its names */
 	NOTE_CONTROL = 1 << 11, /* what a connection of the control socket waits for may be over */
 	NOTE_FIGURES = 1 << 12, /* jobs on leases may have been done: they are on no gauge */
+	NOTE_STDERR = 1 << 13,  /* stderr takes again what workers write */
 };
 
 struct supervisor {
@@ -103,6 +101,7 @@ struct supervisor {
 	struct fold fold;
 	struct timer fold_timer;
 	struct stdlog stdlog;
+	struct tails tails;
 	uint64_t logs_lost; /* log lines for which there was no room, and nobody was told yet */
 };
 

@@ -5,7 +5,7 @@
  *
  * What a birth makes, in this order, and whose it is:
  *   1. a pair of sockets: one end is the slot's channel until the death (death.c closes it), the
- *      other end is the worker's alone;
+ *      other end is the worker's alone; with stderr_lines a pipe, likewise (tails.c);
  *   2. a clean slot page and the next generation: the child finds both when it begins;
  *   3. the process. It is the supervisor's own child, and only death.c reaps it: until then nobody
  *      else gets its pid, or the number of its group. pid and pidfd are the slot's;
@@ -29,6 +29,7 @@
 #include "cgroups.h"
 #include "logging.h"
 #include "pool.h"
+#include "tails.h"
 #include "../os/pidset.h"
 #include "../os/proc.h"
 #include "../os/shm.h"
@@ -234,6 +235,7 @@ void spawn_undone(struct slot *slot, int error)
 	order_is_over(slot);
 	slot->pidfd = close_fd(slot->pidfd);
 	slot_close_channel(slot);
+	tails_close(slot);
 	slot->generation--;
 	slot_make_empty(slot);
 	if (error && backoff_next(&pool->backoff) <= now)
@@ -242,8 +244,13 @@ void spawn_undone(struct slot *slot, int error)
 
 /* ---- which births there are, and when ---- */
 
+/* What a worker gets at its birth, and the supervisor closes after it. -1: there is none. */
+struct dowry {
+	int leaf_fd, stderr_fd, channel_fd;
+};
+
 static void ask_for(
-	struct slot *slot, uint64_t retire_jobs, int leaf_fd, int channel_fd, struct frame *f)
+	struct slot *slot, uint64_t retire_jobs, const struct dowry *dowry, struct frame *f)
 {
 	const struct init_data *data = &slot->pool->init_data;
 
@@ -257,11 +264,14 @@ static void ask_for(
 		.core = slot->core_allowed,
 		.init_version = data->version,
 		.init_fds_count = data->fds_count,
-		.leaf = leaf_fd >= 0,
+		.leaf = dowry->leaf_fd >= 0,
+		.stderr_pipe = dowry->stderr_fd >= 0,
 	};
-	if (leaf_fd >= 0)
-		f->fds[f->fds_count++] = leaf_fd;
-	f->fds[f->fds_count++] = channel_fd;
+	if (dowry->leaf_fd >= 0)
+		f->fds[f->fds_count++] = dowry->leaf_fd;
+	if (dowry->stderr_fd >= 0)
+		f->fds[f->fds_count++] = dowry->stderr_fd;
+	f->fds[f->fds_count++] = dowry->channel_fd;
 	if (data->size > 0)
 		f->fds[f->fds_count++] = data->memfd;
 	for (uint32_t i = 0; i < data->fds_count; i++)
@@ -271,9 +281,10 @@ static void ask_for(
 static int spawn_one(struct pool *pool)
 {
 	struct slot *slot = container_of(slots_first(&pool->slots, SLOT_EMPTY), struct slot, link);
+	struct dowry dowry = { .leaf_fd = -1, .stderr_fd = -1 };
 	struct retire_lot lot;
 	struct frame f;
-	int pair[2], leaf = -1, r;
+	int pair[2], r;
 	bool ordered = false;
 
 	r = sockets_pair(SOCK_SEQPACKET, pair);
@@ -284,20 +295,25 @@ static int spawn_one(struct pool *pool)
 	slot->core_allowed = pool_cores_allowed(pool, now_ns());
 	lot = retire_draw(&pool->renewals.limits, &pool->renewals.random);
 	slot->renewal.age_ns = lot.age_ns;
-	r = cgroups_for_birth(slot, &leaf);
+	dowry.channel_fd = pair[1];
+	r = tails_open(slot, &dowry.stderr_fd);
+	if (r == 0)
+		r = cgroups_for_birth(slot, &dowry.leaf_fd);
 	if (r == 0) {
-		ask_for(slot, lot.jobs, leaf, pair[1], &f);
+		ask_for(slot, lot.jobs, &dowry, &f);
 		r = order(slot, &f, pair);
 		ordered = r == 0;
 		if (r < 0)
 			r = make(slot, &f, pair[0]);
-		cgroups_birth_done(slot, leaf);
+		cgroups_birth_done(slot, dowry.leaf_fd);
 	}
+	close_fd(dowry.stderr_fd);
 	if (ordered)
 		return 0;
 	close_fd(pair[1]);
 	if (r < 0) {
 		slot->generation--;
+		tails_close(slot);
 		close_fd(pair[0]);
 	}
 	return r;

@@ -13,6 +13,7 @@
 #include "logging.h"
 #include "pool.h"
 #include "spawn.h"
+#include "tails.h"
 #include "../os/proc.h"
 #include "../os/sockets.h"
 #include "../wire/frame.h"
@@ -169,6 +170,7 @@ static void __attribute__((noreturn)) begin(struct supervisor *s, int channel_fd
 
 	loop_close(&s->loop); /* first, for timers that run are parts of slots and records */
 	for_each_pool(pool, s) free(pool->slot_array);
+	tails_free(s);
 	records_free(&s->pools[0].records);
 	s->config.spawner_main(&config);
 }

@@ -34,6 +34,8 @@
 #include "manager_text.h"
 #include "memory_pressure.h"
 #include "notes.h"
+#include "relay.h"
+#include "tails.h"
 #include "pool.h"
 #include "reload.h"
 #include "renew.h"
@@ -159,7 +161,7 @@ static int pools_prepare(struct supervisor *s)
 /* Counts all timers: the loop gets room for each, so that setting a timer never fails. */
 static size_t timers_count(struct supervisor *s)
 {
-	size_t count = 25 + CONTROL_CONNECTIONS + s->config.records;
+	size_t count = 27 + CONTROL_CONNECTIONS + s->config.records;
 
 	for_each_pool(pool, s) count += 6 * (size_t)pool->places + 4;
 	return count;
@@ -182,6 +184,8 @@ static void timers_prepare(struct supervisor *s)
 	timer_init(&s->resolver.timer, resolver_fired);
 	timer_init(&s->cgroups.again, cgroups_again_fired);
 	timer_init(&s->feed.timer, feed_fired);
+	timer_init(&s->tails.again, tails_again_fired);
+	timer_init(&s->tails.relay.again, relay_again_fired);
 	control_peer_prepare(s);
 	memory_pressure_prepare(s);
 	timer_init(&s->manager.tick, manager_text_tick);
@@ -201,7 +205,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	s->stats_page = config->shared->stats_page;
 	s->signal_fd = s->engine.pidfd = s->guard.pidfd = s->loop.epoll_fd = -1;
 	s->spawner.pidfd = s->spawner.fd = s->resolver.pidfd = -1;
-	s->stdlog.fd = s->stdlog.journal.fd = -1;
+	s->stdlog.fd = s->stdlog.journal.fd = s->tails.epoll_fd = -1;
 	s->way = (enum process_spawn)o->spawn;
 	source_init(&s->engine.death);
 	source_init(&s->engine.channel);
@@ -211,6 +215,8 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	source_init(&s->resolver.death);
 	source_init(&s->signals);
 	source_init(&s->notifier.room);
+	source_init(&s->tails.readable);
+	source_init(&s->tails.relay.room);
 	list_init(&s->called);
 	list_init(&s->cgroups.left);
 	timers_prepare(s);
@@ -218,6 +224,8 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 	if (r == 0)
 		r = loop_init(&s->loop, timers_count(s));
 	s->loop.settle = notes_settle;
+	if (r == 0)
+		r = tails_prepare(s);
 	if (r == 0)
 		r = signal_source_prepare(s);
 	if (r < 0) {
@@ -238,6 +246,7 @@ void supervisor_leave(struct supervisor *s)
 {
 	s->loop.epoll_fd = close_fd(s->loop.epoll_fd);
 	s->signal_fd = close_fd(s->signal_fd);
+	s->tails.epoll_fd = close_fd(s->tails.epoll_fd);
 	stdlog_close(&s->stdlog);
 	close_fd(s->config.channel_fd);
 	close_fd(s->config.log_fd);
@@ -252,6 +261,7 @@ struct supervisor *supervisor_free(struct supervisor *s)
 	if (!s)
 		return NULL;
 	loop_close(&s->loop);
+	close_fd(s->tails.epoll_fd);
 	if (s->signal_fd >= 0) {
 		close_fd(s->signal_fd);
 		signals_restore(&s->config.signals);
@@ -259,6 +269,7 @@ struct supervisor *supervisor_free(struct supervisor *s)
 	stdlog_close(&s->stdlog);
 	if (s->pools_count > 0)
 		records_free(&s->pools[0].records);
+	tails_free(s);
 	for_each_pool(pool, s) free(pool->slot_array);
 	free(s->pools);
 	free(s);
@@ -276,6 +287,7 @@ static void close_the_rest(struct supervisor *s)
 		keep[n++] = s->options->keep_fds[i];
 	n += kept_find(&s->config.kept, NULL, keep + n, KEPT_MAX);
 	keep[n++] = s->loop.epoll_fd;
+	keep[n++] = s->tails.epoll_fd;
 	keep[n++] = s->signal_fd;
 	keep[n++] = s->config.channel_fd;
 	keep[n++] = s->config.log_fd;
@@ -412,6 +424,7 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 		feed_trigger(s, "the supervisor's event loop failed");
 	}
 	logging_flush(s);
+	relay_end(s);
 	control_peer_end(s);
 	exit_like_engine(s);
 }

@@ -20,6 +20,7 @@
 #include "reports.h"
 #include "status_page.h"
 #include "strays.h"
+#include "tails.h"
 #include "verdict.h"
 #include "worker_peer.h"
 
@@ -86,6 +87,7 @@ static void say_degraded(struct pool *pool)
 
 static void begin(struct slot *slot)
 {
+	tails_drain(slot);
 	say(slot);
 	reports_add(slot, NULL);
 	slot_close_channel(slot);

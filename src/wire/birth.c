@@ -19,7 +19,7 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 {
 	const struct pool_setup *setup = &birth->pools->list[m->pool];
 	const int leaf_fd = message_spawn_leaf(m, fds);
-	const int *own = fds + m->leaf;
+	const int *own = fds + m->leaf + m->stderr_pipe;
 	const uint32_t first = m->init_data_size > 0 ? 2 : 1;
 	struct shared shared = *birth->shared; /* a write to the original copies a page */
 	struct worker_config config = {
@@ -46,6 +46,7 @@ void birth_worker(const struct birth *birth, const struct message_spawn *m, cons
 		.spawner_fd = birth->spawner_fd,
 		.files_count = (int)(first + m->init_fds_count),
 		.leaf_fd = leaf_fd,
+		.stderr_fd = message_spawn_stderr(m, fds),
 		.files_limit = birth->nofile.rlim_cur,
 	};
 

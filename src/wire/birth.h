@@ -44,6 +44,7 @@ struct worker_config {                       /* The struct lives as long as the 
 	bool prepared;
 	int spawner_fd, files_count;
 	int leaf_fd;        /* the cgroup that the worker was born in, to be closed; -1: none */
+	int stderr_fd;      /* the pipe that becomes the worker's stderr; -1: stderr stays */
 	rlim_t files_limit; /* the caller's soft RLIMIT_NOFILE, which the worker has, too */
 };
 
@@ -51,8 +52,9 @@ struct worker_config {                       /* The struct lives as long as the 
 #define BIRTH_JOBS_LEAST 256u
 
 /*
- * How many open files the supervisor cannot do without: pidfd and channel of each worker, some for
- * itself, keep_fds, those of leases that are asked for, and those of some handed-off jobs.
+ * How many open files the supervisor cannot do without: pidfd, channel and, with stderr_lines, one
+ * more of each worker, some for itself, keep_fds, those of leases that are asked for, and those of
+ * some handed-off jobs.
  */
 static inline size_t birth_files_needed(const struct pool_setups *pools)
 {
@@ -63,7 +65,8 @@ static inline size_t birth_files_needed(const struct pool_setups *pools)
 	{
 		const struct brood_options *o = &pool->options;
 
-		count += 2 * (size_t)o->workers +
+		/* pidfd, channel, stderr */
+		count += (2 + (o->stderr_lines > 0)) * (size_t)o->workers +
 			MIN((size_t)o->workers + o->backlog, BIRTH_JOBS_LEAST) +
 			(size_t)LEASE_WAITING(o->workers) * LEASE_FDS +
 			/* the pool's present init data, and its former one */
@@ -72,10 +75,7 @@ static inline size_t birth_files_needed(const struct pool_setups *pools)
 	return count;
 }
 
-/*
- * How many open files the supervisor can use: while handed-off jobs have all workers and all places
- * of the backlog, each worker may be asked for by a waiting lease.
- */
+/* How many it can use: jobs have all workers and backlog, and a lease waits for each worker. */
 static inline size_t birth_files_useful(const struct pool_setups *pools)
 {
 	size_t count = birth_files_needed(pools);

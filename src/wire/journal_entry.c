@@ -100,4 +100,5 @@ void journal_entry_of(struct journal_entry *ret, const struct message_log *line,
 	if (line->error != 0)
 		journal_entry_add_number(ret, "ERRNO", line->error);
 	add_place(ret, about);
+	journal_entry_add(ret, "BROOD_STDERR", about->stderr_text);
 }

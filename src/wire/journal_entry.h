@@ -6,15 +6,16 @@
 #ifndef BROOD_WIRE_JOURNAL_ENTRY_H
 #define BROOD_WIRE_JOURNAL_ENTRY_H
 
+#include <brood.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct message_log;
 
-/* Room for the longest log line with all its fields. */
+/* Room for the longest log line with all its fields, and for a worker's lines on stderr. */
 struct journal_entry {
 	size_t size;
-	char bytes[2048];
+	char bytes[2048 + BROOD_REPORT_STDERR];
 };
 
 /* What the entry says beside the line. */
@@ -23,7 +24,8 @@ struct journal_about {
 	const char *event;      /* the event's name */
 	const char *pool;       /* NULL: the line is about no pool */
 	const char *file, *function;
-	unsigned line; /* the place in the library's code */
+	unsigned line;           /* the place in the library's code */
+	const char *stderr_text; /* the last lines that the worker wrote; NULL, "": none */
 };
 
 /* Adds a field; none if value is NULL or "". A field for which there is no room is left out. */

@@ -156,15 +156,32 @@ static void add_head(struct line *line, const struct brood_report *r)
 	add_missing(line, r);
 }
 
+/* A program that was compiled with an older header has a report without stderr_text. */
+size_t report_text_last_line(const struct brood_report *r, char *text, size_t size)
+{
+	const size_t before = offsetof(struct brood_report, stderr_text);
+	const size_t room = r->size > before ? MIN(r->size - before, sizeof r->stderr_text) : 0;
+	const size_t count = strnlen(r->stderr_text, room);
+	const char *newline = count > 0 ? memrchr(r->stderr_text, '\n', count) : NULL;
+	const char *from = newline ? newline + 1 : r->stderr_text;
+	char line[BROOD_REPORT_STDERR];
+
+	memcpy(line, from, count - (size_t)(from - r->stderr_text));
+	line[MIN(count - (size_t)(from - r->stderr_text), sizeof line - 1)] = '\0';
+	return strlen(shown(text, size, line));
+}
+
 int report_text(const struct brood_report *r, char *text, size_t size)
 {
 	struct line line = { .text = text, .size = size };
-	char progress[BROOD_REPORT_TEXT];
+	char progress[BROOD_REPORT_TEXT], last[BROOD_REPORT_TEXT];
 
 	add_head(&line, r);
 	add_frames(&line, r);
 	if (r->progress[0])
 		add(&line, "; progress: %s", shown(progress, sizeof progress, r->progress));
+	if (report_text_last_line(r, last, sizeof last) > 0)
+		add(&line, "; stderr: %s", last);
 	return (int)line.used;
 }
 

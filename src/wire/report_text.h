@@ -12,6 +12,11 @@
 int report_text(const struct brood_report *report, char *text, size_t size);
 int report_text_head(const struct brood_report *report, char *text, size_t size);
 int report_text_frame(const struct brood_report_frame *frame, char *text, size_t size);
+/*
+ * The last line of stderr_text, with "?" for what is not for a line, and cut at the text's size.
+ * Returns its length; 0: there is none.
+ */
+size_t report_text_last_line(const struct brood_report *report, char *text, size_t size);
 /* "timed out"; "ended" for a cause that this library does not know. */
 const char *report_text_cause(uint32_t cause);
 

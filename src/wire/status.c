@@ -53,6 +53,7 @@ SAME(reports_entry, report.name, brood_status_report, name);
 SAME(reports_entry, report.waits, brood_status_report, waits);
 SAME(reports_entry, report.progress, brood_status_report, progress);
 SAME(reports_entry, report.frames, brood_status_report, frames);
+SAME(reports_entry, report.stderr_text, brood_status_report, stderr_text);
 SAME(brood_report_frame, module, brood_status_call, module);
 _Static_assert(sizeof(struct trace_answer) == sizeof(struct brood_status_stack), "");
 _Static_assert(sizeof(struct trace_module) == sizeof(struct brood_status_module), "");

@@ -127,7 +127,7 @@ static bool read_whole(const struct status_view *view, enum brood_status_part_nu
 }
 
 /* U+0080 to U+009F are control characters, too: 0xc2 and one byte below 0xa0. */
-static void make_text(char *text, size_t size)
+static void make_printable(char *text, size_t size, const char *allowed)
 {
 	unsigned char before = 0;
 
@@ -135,11 +135,14 @@ static void make_text(char *text, size_t size)
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if (c < ' ' || c == 0x7f || (before == 0xc2 && c >= 0x80 && c < 0xa0))
+		if ((c < ' ' && !strchr(allowed, c)) || c == 0x7f ||
+			(before == 0xc2 && c >= 0x80 && c < 0xa0))
 			*text = '?';
 		before = c;
 	}
 }
+
+static void make_text(char *text, size_t size) { make_printable(text, size, ""); }
 
 /* ---- brood and pools ---- */
 
@@ -418,6 +421,7 @@ bool status_view_report(
 	make_text(ret->pool_name, sizeof ret->pool_name);
 	make_text(ret->waits, sizeof ret->waits);
 	make_text(ret->progress, sizeof ret->progress);
+	make_printable(ret->stderr_text, sizeof ret->stderr_text, "\n\t");
 	for (uint32_t i = 0; i < ret->frames_count; i++) {
 		make_text(ret->frames[i].function, sizeof ret->frames[i].function);
 		make_text(ret->frames[i].module, sizeof ret->frames[i].module);

@@ -157,7 +157,10 @@ static int close_others(struct worker_config *c)
 
 static void keep_only_ours(struct worker_config *c)
 {
-	int r = close_others(c);
+	int r = c->stderr_fd >= 0 ? standard_give_stderr(&c->standard, c->stderr_fd) : 0;
+
+	if (r == 0)
+		r = close_others(c);
 
 	if (r < 0)
 		birth_failed("setting up its files", r);

@@ -23,9 +23,13 @@ void fake_init(struct fake *f)
 		.size = sizeof f->options, .workers = 2, .stack_size = 1024 * 1024
 	};
 	f->channel = f->pidfd = f->peer = f->kept = -1;
-	f->config = (struct worker_config){
-		.slot = 1, .generation = 7, .oom_score_adj = -1001, .core = true, .init_memfd = -1
-	};
+	f->config = (struct worker_config){ .slot = 1,
+		.generation = 7,
+		.oom_score_adj = -1001,
+		.core = true,
+		.init_memfd = -1,
+		.leaf_fd = -1,
+		.stderr_fd = -1 };
 	f->sequence = 100;
 	f->id = 1000;
 	f->request_size = BROOD_SIZE_UNKNOWN;

@@ -45,6 +45,31 @@ Test(unit_journal_entry, a_line_with_all_its_fields)
 	is_bytes(&e, bytes, sizeof bytes - 1);
 }
 
+/* Several lines go in the form with a length, and there is room for the longest. */
+Test(unit_journal_entry, lines_of_a_worker)
+{
+	struct message_log line = { .level = BROOD_WARNING, .slot = UINT32_MAX, .text = "died" };
+	static char lines[BROOD_REPORT_STDERR];
+	struct journal_about about = {
+		.identifier = "server", .event = "report", .stderr_text = "one\ntwo"
+	};
+	static const char bytes[] = "MESSAGE=died\nPRIORITY=4\nSYSLOG_IDENTIFIER=server\n"
+				    "BROOD_EVENT=report\n"
+				    "BROOD_STDERR\n\x07\0\0\0\0\0\0\0one\ntwo\n";
+	struct journal_entry e;
+
+	journal_entry_of(&e, &line, &about);
+	is_bytes(&e, bytes, sizeof bytes - 1);
+	memset(lines, '\n', sizeof lines - 1);
+	memset(line.text, 'x', sizeof line.text - 1);
+	memset(line.function, 'f', sizeof line.function - 1);
+	memset(line.tag, 't', sizeof line.tag - 1);
+	about.stderr_text = lines;
+	journal_entry_of(&e, &line, &about);
+	cr_assert_gt(e.size, sizeof lines + sizeof line.text);
+	cr_assert_eq(e.bytes[e.size - 2], '\n');
+}
+
 Test(unit_journal_entry, what_is_not_known_is_left_out)
 {
 	const struct message_log line = { .level = BROOD_ERR,
@@ -79,7 +104,7 @@ Test(unit_journal_entry, a_field_without_room_is_left_out_whole)
 
 	memset(value, 'x', sizeof value);
 	value[sizeof value - 1] = '\0';
-	for (int i = 0; i < 10; i++)
+	for (size_t i = 0; i <= sizeof e.bytes / sizeof value; i++)
 		journal_entry_add(&e, "LONG", value);
 	cr_assert_leq(e.size, sizeof e.bytes);
 	before = e.size;

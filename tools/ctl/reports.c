@@ -32,6 +32,22 @@ void ctl_put_frames(const struct brood_report *report)
 	}
 }
 
+/* The lines as the worker wrote them, each cut where no terminal would show more. */
+static void put_stderr(const char *text)
+{
+	char line[LINE_MAX_BYTES];
+
+	if (*text)
+		puts("  last on stderr:");
+	while (*text) {
+		size_t size = strcspn(text, "\n");
+
+		snprintf(line, sizeof line, "%.*s", (int)MIN(size, sizeof line - 1), text);
+		put_shown("    ", line);
+		text += size + (text[size] == '\n');
+	}
+}
+
 static void put_report(const struct look *look, const struct report *r)
 {
 	char line[LINE_MAX_BYTES], age[WORDS_MAX], memory[WORDS_MAX];
@@ -46,6 +62,7 @@ static void put_report(const struct look *look, const struct report *r)
 	ctl_put_frames(&r->report);
 	if (r->report.progress[0])
 		put_shown("  progress: ", r->report.progress);
+	put_stderr(r->report.stderr_text);
 	if (r->report.cause != BROOD_REPORT_SLOW && r->report.peak_kb)
 		printf("  used in its life: CPU %.2f s, memory %s\n",
 			(double)r->report.cpu_us / 1e6,
@@ -87,6 +104,7 @@ static void put_end(struct json *json, const struct brood_report *r)
 	json_count(json, "peak_memory", r->peak_kb * 1024);
 	json_text(json, "waits", r->waits);
 	json_text(json, "progress", r->progress);
+	json_text(json, "stderr", r->stderr_text);
 }
 
 static void put_json_report(struct json *json, const struct look *look, const struct report *r)

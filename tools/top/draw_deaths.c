@@ -10,10 +10,10 @@
 
 #define FRAMES_SHOWN 3
 
-/* "3.2 s ago  job 17 upper, worker 3 (pid 4711): crashed, SIGSEGV ...; in parse < upper" */
+/* "3.2 s ago  job 17 upper, worker 3 (pid 47): crashed, SIGSEGV; in parse < upper; stderr: ..." */
 static void draw_death(struct canvas *canvas, const struct report *r, uint64_t now_ns)
 {
-	char age[WORDS_MAX], head[512];
+	char age[WORDS_MAX], head[512], last[BROOD_REPORT_TEXT];
 	const struct brood_report *report = &r->report;
 
 	words_time_short(age, now_ns > r->at_ns ? now_ns - r->at_ns : 0);
@@ -29,6 +29,8 @@ static void draw_death(struct canvas *canvas, const struct report *r, uint64_t n
 				: f->module[0] ? f->module
 					       : "?");
 	}
+	if (report_text_last_line(report, last, sizeof last) > 0)
+		canvas_put(canvas, INK_DIM, "; stderr: %s", last);
 	canvas_end_line(canvas, INK_PLAIN);
 }
 
