@@ -1,73 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chaos.c - the judge's kills. The judge sends them, so that no thread of the engine is disturbed.
+ * chaos.c - the judge acts: at the times of the schedule it kills, stops, and takes resources away.
  *
- * Workers write their pids at birth (tally.born). Right before a kill, chaos opens a pidfd and
- * checks that the process is a living child of the supervisor. So a process that got an old
- * worker's pid is never hit. --kill-rate mostly spares newborn workers: otherwise a pool that has
- * only newborn workers left would lose each of them before it is ready, which is not what a rate
- * means. Chaos notes the time before each kill. The engine measures the recovery from this time,
- * and believes a verdict "killed from outside" only if there is such a note.
+ * A kill means a slot. Its worker may be dead or newborn just then; so the kill waits, for as long
+ * as the schedule makes up for late acts. Most kills spare newborn workers: otherwise a pool that
+ * has only newborn workers left would lose each of them before it is ready, which is not what a
+ * rate means.
  */
+#include "chaos_pressure.h"
+#include "chaos_schedule.h"
+#include "chaos_victims.h"
 #include "load.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#define RETRY_NS (5 * NS_MS) /* before the next try, when there was nobody to kill */
-/* Kills that are behind their time are made up for, up to this much time. */
-#define DEBT_NS  (500 * NS_MS)
-#define CHILD_MS 20 /* a worker younger than this is a newborn */
-#define ANY_AGE  16 /* one kill in this many does not spare newborns */
-/*
- * A birth was counted, but its pid has not come for so long: the worker died before it wrote the
- * pid.
- */
-#define UNWRITTEN_NS (50 * NS_MS)
+#define RETRY_NS    (5 * NS_MS) /* before the next try, when there was nobody to kill */
+#define CHILD_MS    20          /* a worker younger than this is a newborn */
+#define ANY_AGE     16          /* one kill in this many does not spare newborns */
+#define WAITING_MAX 1024
 
+struct waiting { /* a kill */
+	uint32_t slot, kind;
+	uint64_t min_ms, until_ns;
+};
 struct chaos {
 	const struct options *options;
 	struct tally *tally;
 	pid_t supervisor;
-	uint64_t start_ns, random;
-	uint64_t next_rate_ns, interval_ns; /* next_rate_ns UINT64_MAX: there is no rate */
-	uint64_t retry_ns;                  /* there was nobody to kill: wait until this time */
-	unsigned next_all;
-	bool over;
-	uint64_t killed;
-	uint32_t births; /* how many births were read from the ring */
-	/* Since when the next birth is counted but not written; 0: this is not so. */
-	uint64_t unwritten_ns;
-	uint64_t *live; /* as in tally.born */
-	size_t live_count, live_max;
+	struct chaos_schedule schedule;
+	struct victims *victims;
+	struct pressure pressure;
+	struct waiting waiting[WAITING_MAX];
+	unsigned waiting_count;
+	bool reload_due; /* the last one goes on still */
+	uint64_t retry_ns;
+	bool over, killed_supervisor;
+	uint64_t acted[CHAOS_KINDS], missed[CHAOS_KINDS];
 };
-
-const char *chaos_name(uint32_t kind)
-{
-	static const char *const names[CHAOS_KINDS] = { "kill", "kill-all", "stop", "fd-pressure",
-		"memory-pressure", "disk-full", "engine-stall", "reload", "resize",
-		"supervisor-kill" };
-
-	return kind < CHAOS_KINDS ? names[kind] : "?";
-}
-
-/* An act that is over at once. */
-static void mark(struct tally *t, enum chaos_kind kind)
-{
-	uint32_t count = atomic_load(&t->judge.marks_count);
-	uint64_t now = load_now();
-
-	if (count == CHAOS_MARKS_MAX)
-		return;
-	t->judge.marks[count] = (struct chaos_mark){
-		.at_ns = now, .until_ns = now, .kind = kind, .slot = CHAOS_NO_SLOT
-	};
-	atomic_store(&t->judge.marks_count, count + 1);
-}
 
 struct chaos *chaos_new(const struct options *o, struct tally *tally, pid_t supervisor)
 {
@@ -78,208 +47,314 @@ struct chaos *chaos_new(const struct options *o, struct tally *tally, pid_t supe
 	c->options = o;
 	c->tally = tally;
 	c->supervisor = supervisor;
-	c->random = payload_mix(o->seed + 1);
-	c->over = true;
-	c->live_max = BIRTHS_MAX + o->workers;
-	c->live = calloc(c->live_max, sizeof *c->live);
-	return c->live ? c : chaos_free(c);
+	chaos_schedule_init(&c->schedule, &o->chaos, o->seed);
+	c->victims = victims_new(o, tally, supervisor);
+	return c->victims ? c : chaos_free(c);
 }
 
 struct chaos *chaos_free(struct chaos *c)
 {
 	if (c)
-		free(c->live);
+		victims_free(c->victims);
 	free(c);
 	return NULL;
 }
 
 void chaos_begin(struct chaos *c, uint64_t start_ns)
 {
-	c->start_ns = start_ns;
-	c->interval_ns = c->options->kill_rate > 0
-		? (uint64_t)((double)NS_S / c->options->kill_rate)
-		: UINT64_MAX;
-	c->next_rate_ns = c->interval_ns == UINT64_MAX ? UINT64_MAX : start_ns + c->interval_ns;
-	c->over = false;
-}
-
-static uint64_t after(const struct chaos *c, double seconds)
-{
-	return c->start_ns + (uint64_t)(seconds * (double)NS_S);
+	c->pressure.engine = atomic_load(&c->tally->engine.engine_pid);
+	c->pressure.supervisor = c->supervisor;
+	chaos_schedule_begin(&c->schedule, start_ns,
+		c->options->jobs ? CHAOS_NEVER
+				 : start_ns + (uint64_t)(c->options->duration_s * (double)NS_S));
 }
 
 uint64_t chaos_next(const struct chaos *c)
 {
-	uint64_t next = c->next_rate_ns > c->retry_ns ? c->next_rate_ns : c->retry_ns, when;
+	uint64_t next = c->over ? UINT64_MAX : chaos_schedule_next(&c->schedule);
 
-	if (c->over)
-		return UINT64_MAX;
-	if (c->next_all < c->options->kill_all_count) {
-		when = after(c, c->options->kill_all_at[c->next_all]);
-		next = when < next ? when : next;
-	}
-	if (c->options->kill_supervisor_at >= 0) {
-		when = after(c, c->options->kill_supervisor_at);
-		next = when < next ? when : next;
-	}
+	if (!c->over && (c->waiting_count || c->reload_due) && c->retry_ns < next)
+		next = c->retry_ns;
 	return next;
 }
 
-void chaos_end(struct chaos *c) { c->over = true; }
+uint64_t chaos_killed(const struct chaos *c) { return victims_killed(c->victims); }
 
-uint64_t chaos_killed(const struct chaos *c) { return c->killed; }
-
-static bool is_worker(const struct chaos *c, pid_t pid)
+void chaos_counts(const struct chaos *c, struct chaos_found ret[static CHAOS_KINDS])
 {
-	char path[40], text[512], state = 0;
-	const char *at;
-	int ppid = 0;
-	size_t n;
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	n = fread(text, 1, sizeof text - 1, file);
-	fclose(file);
-	text[n] = 0;
-	at = strrchr(text, ')');
-	return at && sscanf(at + 1, " %c %d", &state, &ppid) == 2 && ppid == c->supervisor &&
-		state != 'Z' && state != 'X';
+	for (uint32_t i = 0; i < CHAOS_KINDS; i++) {
+		ret[i].asked = chaos_spec_has(&c->options->chaos, i);
+		ret[i].acted = c->acted[i];
+		ret[i].missed = c->missed[i];
+	}
 }
 
-/* Forgets dead workers; needed only when the list has grown long. */
-static void sweep(struct chaos *c)
-{
-	size_t kept = 0;
+/* ---- marks ----------------------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < c->live_count; i++) {
-		if (is_worker(c, BORN_PID(c->live[i])))
-			c->live[kept++] = c->live[i];
-	}
-	c->live_count = kept;
+/* The number of the mark; CHAOS_MARKS_MAX: there was no room. */
+static uint32_t mark(struct chaos *c, uint32_t kind, uint32_t slot, bool lasts)
+{
+	struct tally_judge *j = &c->tally->judge;
+	uint32_t count = atomic_load(&j->marks_count);
+	uint64_t now = load_now();
+
+	if (count >= (lasts ? CHAOS_MARKS_MAX : CHAOS_MARKS_MAX - CHAOS_MARKS_KEPT))
+		return CHAOS_MARKS_MAX;
+	j->marks[count] = (struct chaos_mark){
+		.at_ns = now, .until_ns = lasts ? UINT64_MAX : now, .kind = kind, .slot = slot
+	};
+	atomic_store(&j->marks_count, count + 1);
+	return count;
 }
 
-static void read_births(struct chaos *c)
+static void mark_end(struct chaos *c, uint32_t number)
 {
-	struct tally *t = c->tally;
-	uint32_t births = atomic_load(&t->births);
-
-	if (births - c->births > BIRTHS_MAX)
-		c->births = births - BIRTHS_MAX;
-	for (; c->births != births; c->births++) {
-		uint64_t born = atomic_exchange(&t->born[c->births % BIRTHS_MAX], 0);
-
-		if (!born) {
-			if (!c->unwritten_ns)
-				c->unwritten_ns = load_now();
-			if (load_now() < c->unwritten_ns + UNWRITTEN_NS)
-				return;
-		}
-		c->unwritten_ns = 0;
-		if (c->live_count == c->live_max)
-			sweep(c);
-		if (born && c->live_count < c->live_max)
-			c->live[c->live_count++] = born;
-	}
-	if (c->live_count > 2 * (size_t)c->options->workers + 1024)
-		sweep(c);
+	if (number < CHAOS_MARKS_MAX)
+		__atomic_store_n(
+			&c->tally->judge.marks[number].until_ns, load_now(), __ATOMIC_SEQ_CST);
 }
 
-static bool kill_one(struct chaos *c, pid_t pid)
+static void count(struct chaos *c, uint32_t kind, bool acted)
 {
-	struct tally *t = c->tally;
-	uint32_t kills = atomic_load(&t->judge.kills);
-	struct killed *record = &t->judge.ring[kills % KILLS_MAX];
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	bool killed = false;
+	(acted ? c->acted : c->missed)[kind]++;
+}
 
-	if (fd < 0)
+static void note_victim(struct chaos *c, uint32_t kind, uint32_t slot)
+{
+	struct chaos_tally *t = &c->tally->chaos;
+	uint32_t number = atomic_load(&t->victims);
+
+	if (number == CHAOS_VICTIMS_MAX)
+		return;
+	t->victim[number] = (struct chaos_victim){ kind, slot };
+	atomic_store(&t->victims, number + 1);
+}
+
+/* ---- kills ----------------------------------------------------------------------------------- */
+
+static bool kill_in(struct chaos *c, uint32_t kind, uint32_t slot, uint64_t min_ms)
+{
+	pid_t pid = victims_worker(c->victims, slot, min_ms);
+
+	if (!pid || !victims_kill(c->victims, slot, pid))
 		return false;
-	if (pid < PIDS_MAX && is_worker(c, pid)) {
-		record->pid = pid;
-		record->when_ns = load_now();
-		atomic_store(&t->killed_ns[pid], record->when_ns);
-		killed = syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
-	}
-	close(fd);
-	if (!killed)
-		return false;
-	mark(t, CHAOS_KILL);
-	c->killed++;
-	atomic_store(&t->judge.kills, kills + 1);
-	futex_wake(&t->births);
+	mark(c, kind, slot, false);
 	return true;
 }
 
-/* Starts at a random worker and takes the first that is old enough; live_count: there is none. */
-static size_t pick(struct chaos *c)
+/* Tries all kills that wait, and gives up those that have waited long enough. */
+static void kill_waiting(struct chaos *c)
 {
-	uint64_t now_ms = load_now() / NS_MS, min_ms;
-	size_t from;
+	uint64_t now = load_now();
+	unsigned kept = 0;
 
-	if (!c->live_count)
-		return 0;
-	c->random = payload_mix(c->random);
-	from = (size_t)((c->random >> 8) % c->live_count);
-	min_ms = c->random % ANY_AGE ? CHILD_MS : 0;
-	for (size_t n = 0; n < c->live_count; n++) {
-		size_t i = (from + n) % c->live_count;
+	victims_read(c->victims);
+	for (unsigned i = 0; i < c->waiting_count; i++) {
+		struct waiting w = c->waiting[i];
 
-		if (BORN_MS(c->live[i]) + min_ms <= now_ms)
-			return i;
+		if (kill_in(c, w.kind, w.slot, w.min_ms))
+			count(c, w.kind, true);
+		else if (now >= w.until_ns)
+			count(c, w.kind, false);
+		else
+			c->waiting[kept++] = w;
 	}
-	return c->live_count;
+	c->waiting_count = kept;
+	c->retry_ns = now + RETRY_NS;
 }
 
-/* False: there is nobody to kill. */
-static bool kill_random(struct chaos *c)
+static void kill_one(struct chaos *c, const struct chaos_event *event, uint64_t now)
 {
-	size_t i;
+	uint32_t slot = victims_slot(c->victims, event->random);
 
-	read_births(c);
-	while ((i = pick(c)) < c->live_count) {
-		pid_t pid = BORN_PID(c->live[i]);
-
-		c->live[i] = c->live[--c->live_count];
-		if (kill_one(c, pid))
-			return true;
+	if (c->waiting_count == WAITING_MAX) {
+		count(c, CHAOS_KILL, false);
+		return;
 	}
-	return false;
+	c->waiting[c->waiting_count++] = (struct waiting){ .slot = slot,
+		.kind = CHAOS_KILL,
+		.min_ms = event->random % ANY_AGE ? CHILD_MS : 0,
+		.until_ns = c->schedule.over ? now : now + CHAOS_DEBT_NS };
+	kill_waiting(c);
 }
 
 static void kill_all(struct chaos *c)
 {
-	read_births(c);
-	while (c->live_count)
-		kill_one(c, BORN_PID(c->live[--c->live_count]));
+	bool any = false;
+
+	victims_read(c->victims);
+	for (uint32_t slot = 0; slot < victims_slots(c->victims); slot++)
+		any |= kill_in(c, CHAOS_KILL_ALL, slot, 0);
+	count(c, CHAOS_KILL_ALL, any);
+}
+
+/* ---- acts that last -------------------------------------------------------------------------- */
+
+static void stop_one(struct chaos *c, const struct chaos_event *event, uint64_t now)
+{
+	uint32_t slot = victims_slot(c->victims, event->random), number;
+	struct chaos_held held = { .until_ns = now + c->options->chaos.act[event->act].for_ns,
+		.act = event->act };
+	bool stopped;
+
+	victims_read(c->victims);
+	held.pid = victims_worker(c->victims, slot, 0);
+	number = held.pid ? mark(c, CHAOS_STOP, slot, true) : CHAOS_MARKS_MAX;
+	stopped = number < CHAOS_MARKS_MAX && victims_stop(c->victims, held.pid);
+	held.mark = number;
+	if (stopped && !chaos_schedule_hold(&c->schedule, &held)) {
+		victims_go_on(c->victims, held.pid);
+		stopped = false;
+	}
+	if (!stopped)
+		mark_end(c, number);
+	count(c, CHAOS_STOP, stopped);
+}
+
+static bool press(struct chaos *c, uint32_t kind)
+{
+	if (kind == CHAOS_ENGINE_STALL)
+		return kill(c->pressure.engine, SIGSTOP) == 0;
+	return pressure_begin(&c->pressure, kind);
+}
+
+static void release(struct chaos *c, uint32_t kind)
+{
+	if (kind == CHAOS_ENGINE_STALL)
+		kill(c->pressure.engine, SIGCONT);
+	else
+		pressure_end(&c->pressure, kind);
+}
+
+/* The mark comes before the pressure, so that no error comes before its mark. */
+static void begin_pressure(struct chaos *c, uint32_t act, uint64_t now)
+{
+	const struct chaos_act *a = &c->options->chaos.act[act];
+	struct chaos_held held = { .until_ns = now + a->for_ns, .act = act };
+	bool begun = false;
+
+	held.mark = chaos_schedule_holds(&c->schedule, a->kind, 0)
+		? CHAOS_MARKS_MAX
+		: mark(c, a->kind, CHAOS_NO_SLOT, true);
+	if (held.mark < CHAOS_MARKS_MAX && press(c, a->kind)) {
+		begun = chaos_schedule_hold(&c->schedule, &held);
+		if (!begun)
+			release(c, a->kind);
+	}
+	if (!begun)
+		mark_end(c, held.mark);
+	count(c, a->kind, begun);
+}
+
+static void end_one(struct chaos *c, const struct chaos_event *event)
+{
+	uint32_t kind = c->options->chaos.act[event->act].kind;
+
+	if (kind != CHAOS_STOP)
+		release(c, kind);
+	else if (!chaos_schedule_holds(&c->schedule, kind, event->held.pid))
+		victims_go_on(c->victims, event->held.pid);
+	mark_end(c, event->held.mark);
+}
+
+/* ---- what the engine's monitor does ---------------------------------------------------------- */
+
+/* A reload begins when the last one is over. */
+static void ask_for_reload(struct chaos *c)
+{
+	struct chaos_tally *t = &c->tally->chaos;
+	uint32_t asked = atomic_load(&t->reloads);
+
+	if (asked != atomic_load(&t->reloads_over)) {
+		c->retry_ns = load_now() + RETRY_NS;
+		return;
+	}
+	c->reload_due = false;
+	atomic_store(&t->reload_mark, mark(c, CHAOS_RELOAD, CHAOS_NO_SLOT, true));
+	atomic_store(&t->reloads, asked + 1);
+	futex_wake(&c->tally->births);
+	count(c, CHAOS_RELOAD, true);
+}
+
+static void reload(struct chaos *c)
+{
+	if (c->reload_due)
+		count(c, CHAOS_RELOAD, false);
+	c->reload_due = true;
+	ask_for_reload(c);
+}
+
+static void resize(struct chaos *c, const struct chaos_event *event)
+{
+	const struct chaos_act *a = &c->options->chaos.act[event->act];
+	struct chaos_tally *t = &c->tally->chaos;
+
+	atomic_store(&t->workers, event->number % 2 ? a->max : a->min);
+	mark(c, CHAOS_RESIZE, CHAOS_NO_SLOT, false);
+	atomic_store(&t->resizes, atomic_load(&t->resizes) + 1);
+	futex_wake(&c->tally->births);
+	count(c, CHAOS_RESIZE, true);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static void kill_supervisor(struct chaos *c)
+{
+	mark(c, CHAOS_SUPERVISOR_KILL, CHAOS_NO_SLOT, false);
+	c->killed_supervisor = kill(c->supervisor, SIGKILL) == 0;
+	c->over = c->killed_supervisor;
+	count(c, CHAOS_SUPERVISOR_KILL, c->killed_supervisor);
+}
+
+static void act(struct chaos *c, const struct chaos_event *event, uint64_t now)
+{
+	uint32_t kind = c->options->chaos.act[event->act].kind;
+
+	if (event->ends) {
+		end_one(c, event);
+		return;
+	}
+	if (kind == CHAOS_KILL || kind == CHAOS_STOP)
+		note_victim(c, kind, victims_slot(c->victims, event->random));
+	if (event->late) {
+		count(c, kind, false);
+		return;
+	}
+	switch (kind) {
+	case CHAOS_KILL: kill_one(c, event, now); break;
+	case CHAOS_KILL_ALL: kill_all(c); break;
+	case CHAOS_STOP: stop_one(c, event, now); break;
+	case CHAOS_RELOAD: reload(c); break;
+	case CHAOS_RESIZE: resize(c, event); break;
+	case CHAOS_SUPERVISOR_KILL: kill_supervisor(c); break;
+	default: begin_pressure(c, event->act, now);
+	}
 }
 
 bool chaos_act(struct chaos *c)
 {
 	uint64_t now = load_now();
+	struct chaos_event event;
 
-	if (c->over)
-		return false;
-	if (c->options->kill_supervisor_at >= 0 &&
-		now >= after(c, c->options->kill_supervisor_at)) {
-		c->over = true;
-		mark(c->tally, CHAOS_SUPERVISOR_KILL);
-		return kill(c->supervisor, SIGKILL) == 0;
-	}
-	while (c->next_all < c->options->kill_all_count &&
-		now >= after(c, c->options->kill_all_at[c->next_all])) {
-		kill_all(c);
-		c->next_all++;
-	}
-	if (c->next_rate_ns != UINT64_MAX && c->next_rate_ns + DEBT_NS < now)
-		c->next_rate_ns = now - DEBT_NS;
-	while (now >= c->next_rate_ns && now >= c->retry_ns) {
-		if (kill_random(c))
-			c->next_rate_ns += c->interval_ns;
-		else
-			c->retry_ns = now + RETRY_NS;
-	}
-	return false;
+	while (!c->over && chaos_schedule_take(&c->schedule, now, &event))
+		act(c, &event, now);
+	if (!c->over && c->waiting_count && now >= c->retry_ns)
+		kill_waiting(c);
+	if (!c->over && c->reload_due && now >= c->retry_ns)
+		ask_for_reload(c);
+	return c->killed_supervisor;
+}
+
+bool chaos_end(struct chaos *c)
+{
+	bool killed_before = c->killed_supervisor;
+
+	for (unsigned i = 0; i < c->waiting_count; i++)
+		count(c, c->waiting[i].kind, false);
+	c->waiting_count = 0;
+	c->reload_due = false;
+	chaos_schedule_end(&c->schedule);
+	chaos_act(c);
+	c->over = true;
+	return c->killed_supervisor && !killed_before;
 }

@@ -91,6 +91,7 @@ static void read_text(struct engine *e, char *text)
 		}
 	}
 	atomic_store(&e->tally->engine.counters_read, 1);
+	times_read(e);
 }
 
 void counters_read(struct engine *e)

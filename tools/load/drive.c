@@ -175,7 +175,7 @@ static bool own_verdict(struct driver *d, const struct load_job *job, const stru
 static void judge_verdict(
 	struct driver *d, const struct load_job *job, const struct brood_verdict *v)
 {
-	const char *bad = rules_judge(d->engine, job, v);
+	const char *bad = chaos_verdict(d, job, v, rules_judge(d->engine, job, v));
 	char line[160];
 
 	if (!bad)
@@ -192,7 +192,9 @@ static void judge_verdict(
 static void judge_reply(struct driver *d, const struct load_job *job, const struct brood_verdict *v,
 	const struct reply *reply)
 {
-	bool whole = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
+	/* A job that met an error on its way has replied what it could. */
+	bool whole = v->outcome == BROOD_DONE ||
+		(v->outcome == BROOD_FAILED && v->code != CODE_BAD_REQUEST);
 
 	/* Nobody knows what a user's job replies. */
 	if (!reply->judged || job->kind == KIND_USER)
@@ -237,6 +239,7 @@ bool drive_verdict(struct driver *d, const struct load_job *job,
 		add_times(d, job, verdict, now);
 		series_ended(
 			d->shard->series, now, (unsigned)verdict->outcome, now - job->planned_ns);
+		times_add(&d->shard->times, verdict);
 		judge_verdict(d, job, verdict);
 		judge_reply(d, job, verdict, reply);
 	}
@@ -268,6 +271,7 @@ void drive_refused(struct driver *d, const struct load_job *job, ssize_t error)
 	d->shard->verdicts[job->kind][BROOD_REFUSED]++;
 	series_refused(d->shard->series, load_now(), BROOD_REFUSED);
 	d->shard->told[BROOD_REFUSED][BROOD_DETAIL_QUEUE_FULL] += error == -EAGAIN;
+	chaos_refused(d, job, error);
 	drive_unlock(d);
 }
 

@@ -14,12 +14,12 @@ struct buffers {
 	unsigned char *request, *reply;
 };
 
-/* True: the call failed before Brood made a job. Then there is no id, and perhaps no verdict. */
+/* True: the call failed before Brood took the job. Then there is perhaps no verdict. */
 static bool refused_at_once(ssize_t n, const struct brood_verdict *verdict)
 {
 	if (verdict->outcome)
-		return verdict->outcome == BROOD_REFUSED && !verdict->id;
-	return n == -EAGAIN || n == -EMFILE || n == -ENFILE || n == -ENOMEM;
+		return verdict->outcome == BROOD_REFUSED && (!verdict->id || chaos_is_short(n));
+	return n == -EAGAIN || chaos_is_short(n);
 }
 
 static void call_one(struct driver *d, const struct load_job *job, const struct buffers *buffers)
@@ -45,6 +45,8 @@ static void call_one(struct driver *d, const struct load_job *job, const struct 
 	reply.size = verdict.reply_size;
 	reply.intact = payload_same(job->key, 0, buffers->reply,
 		reply.size < job->size ? (size_t)reply.size : job->size);
+	if (chaos_is_short(n))
+		reply.judged = !chaos_reply_lost(d, job);
 	if (!drive_verdict(d, job, &verdict, &reply))
 		drive_overdue(d, job, "brood_call() returned without its verdict");
 }

@@ -203,7 +203,7 @@ static bool begin_one(struct loop *l)
 	c->sent = c->received = 0;
 	c->intact = true;
 	r = plant_open(d, &c->job, &c->fd, &c->handle);
-	if (r == -EAGAIN || r == -EMFILE || r == -ENFILE || r == -ENOMEM) {
+	if (r == -EAGAIN || chaos_is_short(r)) {
 		drive_refused(d, &c->job, r);
 		l->refused = true;
 		return false;

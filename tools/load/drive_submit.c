@@ -63,6 +63,7 @@ static void count_usual(
 	d->shard->verdicts[job->kind][BROOD_DONE]++;
 	d->shard->told[BROOD_DONE][BROOD_DETAIL_NONE]++;
 	d->shard->paths[v->path]++;
+	times_add(&d->shard->times, v);
 	histogram_add(d->shard->latency[job->kind], now - job->start_ns);
 	drive_unlock(d);
 }
@@ -92,6 +93,8 @@ static void look_at_result(struct line *l, const struct brood_result *r, uint64_
 		reply.intact = !reply.size ||
 			payload_same(job->key, 0, r->reply,
 				reply.size < job->size ? (size_t)reply.size : job->size);
+		if (!r->reply && r->verdict.reply_size)
+			reply.judged = !chaos_reply_lost(d, job);
 		if (!drive_verdict(d, job, &r->verdict, &reply))
 			return;
 	}
@@ -113,7 +116,7 @@ static bool give_one(struct line *l, uint64_t now)
 	d->options.arg = p->job.kind >= KIND_CRASH ? &p->job.arg : NULL;
 	d->options.arg_size = p->job.kind >= KIND_CRASH ? sizeof p->job.arg : 0;
 	r = plant_submit(d, &p->job, l->request, &p->job.id);
-	if (r == -EAGAIN || r == -EMFILE || r == -ENFILE || r == -ENOMEM) {
+	if (r == -EAGAIN || chaos_is_short(r)) {
 		drive_refused(d, &p->job, r);
 		l->refused = true;
 		return false;

@@ -57,7 +57,7 @@ void engine_failed(struct engine *e, const char *call, ssize_t error)
 	 * With --kill-supervisor the engine dies with the supervisor. It may see the supervisor's
 	 * death a moment before its own.
 	 */
-	if (error == -ENOTCONN && e->options->kill_supervisor_at >= 0)
+	if (error == -ENOTCONN && chaos_spec_has(&e->options->chaos, CHAOS_SUPERVISOR_KILL))
 		nanosleep(&end, NULL);
 	engine_break_off(e, "%s: %s", call, brood_error());
 }
@@ -195,6 +195,7 @@ static void load_pool(struct engine *e)
 			close(e->drivers[i].poke_fd);
 	}
 	free(e->drivers);
+	monitor_end(m);
 	monitor_free(m);
 }
 
@@ -248,6 +249,21 @@ static void log_line(void *context, const struct brood_log *log)
 		e->tally->engine.logs[log->event]++;
 }
 
+/*
+ * disk-full comes as a limit on the size of files, and the kernel's signal for this limit ends a
+ * process. A program that shall live with full disks ignores it, and so do its workers.
+ */
+static void full_files(const struct options *o, struct brood_options *options)
+{
+	static const int signals[] = { SIGXFSZ };
+
+	if (!chaos_spec_has(&o->chaos, CHAOS_DISK_FULL))
+		return;
+	signal(SIGXFSZ, SIG_IGN);
+	options->keep_signals = signals;
+	options->keep_signals_count = COUNT_OF(signals);
+}
+
 static int start(struct engine *e)
 {
 	const struct options *o = e->options;
@@ -264,6 +280,7 @@ static int start(struct engine *e)
 		.title = e->tally->marker,
 	};
 
+	full_files(o, &options);
 	pools_add(e, &options);
 	return brood_start(&options, &e->brood);
 }

@@ -235,6 +235,7 @@ static void put_run(FILE *file, const struct findings *f)
 	json_put_histograms(file, f);
 	json_put_series(file, f);
 	json_put_batches(file, f);
+	chaos_json(f, file);
 	put_workers(file, f);
 	fputs("  \"left\": { ", file);
 	put_count(file, "processes", f->left.processes, false);

@@ -118,8 +118,8 @@ static void enter_phase(struct judge *j, enum phase phase)
 	if (phase == PHASE_RUN && !j->options->quiet && j->options->idle_s < 0)
 		j->live_ns = load_now() + live_every_ns();
 	if (phase >= PHASE_REFILL) {
-		if (j->chaos)
-			chaos_end(j->chaos);
+		if (j->chaos && chaos_end(j->chaos))
+			j->killed = true;
 		if (!atomic_exchange(&j->tally->judge.calm, 1))
 			futex_wake(&j->tally->judge.calm);
 		live_end();
@@ -423,6 +423,8 @@ static void measure(struct judge *j)
 	f->death_to_ready = te->death_to_ready;
 	f->workers_killed = j->chaos ? chaos_killed(j->chaos) : 0;
 	f->supervisor_killed = j->killed;
+	if (j->chaos)
+		chaos_counts(j->chaos, f->chaos);
 	f->asked = j->asked;
 }
 
@@ -441,7 +443,9 @@ static int judge_all(struct judge *j)
 	judge_nonsense(j);
 	judge_pool(j);
 	counters_judge(j->tally, f);
+	times_judge(j->tally, f);
 	judge_left(j);
+	chaos_judge(j->tally, f);
 	for (unsigned i = 0; i < INVARIANTS; i++) {
 		if (f->broken[i])
 			return 1;

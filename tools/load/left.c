@@ -6,6 +6,7 @@
  * The judge is a subreaper, so an orphan of any depth becomes its child. The marker finds processes
  * that even the subreaper could miss.
  */
+#include "left.h"
 #include "load.h"
 
 #include <dirent.h>
@@ -212,4 +213,18 @@ pid_t left_guard(pid_t supervisor)
 	}
 	free(all.list);
 	return guard;
+}
+
+unsigned left_children(pid_t parent, pid_t *ret_pids, unsigned room)
+{
+	struct processes all;
+	unsigned count = 0;
+
+	processes_read(&all);
+	for (size_t i = 0; i < all.count && count < room; i++) {
+		if (all.list[i].ppid == parent && all.list[i].state != 'Z')
+			ret_pids[count++] = all.list[i].pid;
+	}
+	free(all.list);
+	return count;
 }

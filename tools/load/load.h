@@ -24,10 +24,13 @@
 #define BROOD_LOAD_H
 
 #include "chaos.h"
+#include "chaos_spec.h"
 #include "histogram.h"
 #include "job_spec.h"
 #include "payload.h"
 #include "series.h"
+#include "left.h"
+#include "times.h"
 
 #include <brood.h>
 #include <pthread.h>
@@ -73,7 +76,8 @@ struct options {
 	unsigned resize_min, resize_max, resize_ms; /* resize_ms 0: never */
 	double rate;                                /* jobs a second; 0: as many as can be */
 	bool control;
-	double idle_s; /* < 0: a load, no idle run */
+	double idle_s;           /* < 0: a load, no idle run */
+	struct chaos_spec chaos; /* what all options together do to the pool */
 	uint64_t seed;
 	const char *peer, *peer_socket; /* NULL: none */
 	const char *user_job;           /* "LIB.so:SYMBOL"; NULL: none */
@@ -116,8 +120,15 @@ const char *dispatch_name(uint32_t dispatch);
 #define NOTES_MAX     4
 #define NOTE_TEXT     240
 
-enum invariant { ONE_VERDICT, REPLIES_INTACT, POOL_FULL, NOTHING_LEFT, COUNTERS_AGREE };
-#define INVARIANTS 5
+enum invariant {
+	ONE_VERDICT,
+	REPLIES_INTACT,
+	POOL_FULL,
+	NOTHING_LEFT,
+	COUNTERS_AGREE,
+	CHAOS_EXPECTED
+};
+#define INVARIANTS 6
 enum phase {
 	PHASE_START,
 	PHASE_WARM,
@@ -147,6 +158,7 @@ struct shard {
 	struct histogram *latency[KINDS]; /* ns; NULL: not in the mix */
 	struct histogram *death_to_verdict;
 	struct series *series; /* the same over time */
+	struct times times;
 };
 
 struct killed {
@@ -177,6 +189,8 @@ struct tally_engine { /* only the engine's main thread writes these */
 	struct brood_stats stats; /* the last ones before brood_stop() */
 	uint64_t counted[BROOD_OUTCOMES][BROOD_DETAILS]; /* what brood_metrics() said then */
 	_Atomic uint32_t counters_read;                  /* 1: `counted` is there */
+	struct times_pool runs;
+	_Atomic uint32_t runs_read; /* 1: `runs` is there */
 	char fd_names[NOTE_TEXT];
 	char trouble[2 * NOTE_TEXT];
 	char nonsense[NOTE_TEXT]; /* the first log line of event `protocol` */
@@ -198,6 +212,7 @@ struct tally {
 	char marker[24];
 	struct tally_judge judge;
 	struct tally_engine engine;
+	struct chaos_tally chaos;
 	/* a futex: how many workers have come to worker_init */
 	_Alignas(64) _Atomic uint32_t births;
 	_Alignas(64) _Atomic uint64_t born[BIRTHS_MAX]; /* BORN() */
@@ -319,6 +334,7 @@ struct engine {
 
 /* The options get what --pools asks for; the engine gets the number of slots. */
 void pools_add(struct engine *e, struct brood_options *options);
+uint32_t pools_slots(const struct options *o, unsigned pool); /* with spare ones */
 /* NULL: the first one */
 struct brood_pool *pools_of_thread(const struct engine *e, unsigned thread);
 
@@ -382,19 +398,6 @@ const char *rules_judge(
 
 /* ---- left.c, chaos.c, judge.c ---------------------------------------------------------------- */
 
-struct left {
-	unsigned processes, zombies;
-	char names[NOTE_TEXT];
-};
-/*
- * Finds the processes that should not be there, without those in `expected`. These are the
- * descendants of `root`; with root 0, of this process, and all processes that have the marker.
- */
-void left_look(const char *marker, pid_t root, const pid_t *expected, unsigned expected_count,
-	struct left *ret);
-void left_kill(const char *marker); /* kills (SIGKILL) and reaps all of these processes */
-pid_t left_guard(pid_t supervisor); /* 0: no guard was seen */
-
 #define BREACHES_MAX 24
 
 struct totals {
@@ -422,6 +425,7 @@ struct findings {
 	bool supervisor_killed; /* by plan */
 	bool asked;             /* the user ended it early */
 	bool judged[INVARIANTS], broken[INVARIANTS];
+	struct chaos_found chaos[CHAOS_KINDS];
 	struct {
 		enum invariant invariant;
 		char text[NOTE_TEXT + 64];

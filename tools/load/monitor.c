@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * monitor.c - the engine's main thread while the others give jobs: it measures how long a killed
- * worker is missed, and asks for reloads and new sizes.
+ * worker is missed, and makes the reloads and new sizes that the judge asks for (chaos.c).
  *
- * It sleeps on the futex `births`. New workers wake it, and so does the judge after a kill. Then it
+ * It sleeps on the futex `births`. New workers wake it, and so does the judge after an act. Then it
  * reads the counters to see whether the killed worker's slot has a ready worker again. "All slots
  * are ready" would be too strict, because other workers may have died meanwhile. So deaths and
  * replacements are paired in their order. Let N be the count of deaths that includes this one: the
@@ -21,6 +21,7 @@
 #define CLOSE_NS    (200 * NS_US) /* the same, while a killed worker has no replacement yet */
 #define FAR_NS      (5 * NS_MS)   /* the same, when the replacement takes long */
 #define PENDING_MAX KILLS_MAX
+#define RELOAD_MS   30000 /* for the last reload to end, after the load */
 
 struct pending {
 	struct killed killed;
@@ -33,9 +34,9 @@ struct monitor {
 	uint32_t taken; /* how many entries of the judge's ring of kills were taken */
 	struct pending pending[PENDING_MAX];
 	unsigned pending_count;
-	uint64_t reload;         /* that goes on; 0: none */
-	uint64_t next_reload_ns; /* UINT64_MAX: no reloads */
-	uint64_t next_resize_ns; /* UINT64_MAX: no new sizes */
+	uint64_t reload; /* that goes on; 0: none */
+	uint64_t reload_began_ns;
+	uint32_t reloads, resizes; /* how many of those that the judge asked for were taken */
 };
 
 struct monitor *monitor_new(struct engine *e)
@@ -45,8 +46,6 @@ struct monitor *monitor_new(struct engine *e)
 	if (!m)
 		return NULL;
 	m->engine = e;
-	m->next_reload_ns = e->options->reload_every_s > 0 ? load_now() : UINT64_MAX;
-	m->next_resize_ns = e->options->resize_ms ? load_now() : UINT64_MAX;
 	return m;
 }
 
@@ -111,68 +110,61 @@ static void look_at_kills(struct monitor *m)
 	}
 }
 
-/* ---- reloads --------------------------------------------------------------------------------- */
+/* ---- reloads and new sizes ------------------------------------------------------------------- */
 
-/* True: none goes on. */
-static bool reload_is_over(struct monitor *m)
+static void reload_ended(struct monitor *m, int r)
 {
-	struct engine *e = m->engine;
-	int r = m->reload ? brood_reload_wait(e->brood, m->reload, 0) : -ETIMEDOUT;
+	struct tally *t = m->engine->tally;
+	uint32_t mark = atomic_load(&t->chaos.reload_mark);
 
-	if (!m->reload || r == -ETIMEDOUT)
-		return !m->reload;
-	if (r < 0)
-		engine_failed(e, "brood_reload_wait()", r);
-	e->tally->engine.reloads += r == 0;
+	if (mark < CHAOS_MARKS_MAX)
+		__atomic_store_n(&t->judge.marks[mark].until_ns, load_now(), __ATOMIC_SEQ_CST);
+	t->engine.reloads += r == 0;
 	m->reload = 0;
-	return true;
+	atomic_fetch_add(&t->chaos.reloads_over, 1);
+	if (r < 0 && !chaos_explains(m->engine, r, m->reload_began_ns))
+		engine_failed(m->engine, "a reload", r);
 }
 
-static void reload_if_due(struct monitor *m, uint64_t now)
+static void reload_if_asked(struct monitor *m)
 {
 	struct engine *e = m->engine;
-	int r;
+	uint32_t asked = atomic_load(&e->tally->chaos.reloads);
+	int r = m->reload ? brood_reload_wait(e->brood, m->reload, 0) : 0;
 
-	if (m->next_reload_ns == UINT64_MAX || !reload_is_over(m) || now < m->next_reload_ns)
+	if (m->reload && r != -ETIMEDOUT)
+		reload_ended(m, r);
+	if (m->reload || m->reloads == asked)
 		return;
-	m->next_reload_ns = now + (uint64_t)(e->options->reload_every_s * (double)NS_S);
+	m->reloads = asked;
+	m->reload_began_ns = load_now();
 	r = brood_reload(e->brood, NULL, &m->reload);
 	if (r < 0)
-		engine_failed(e, "brood_reload()", r);
+		reload_ended(m, r);
 }
-
-/* ---- new sizes ------------------------------------------------------------------------------- */
 
 static void resize(struct engine *e, unsigned workers)
 {
+	uint64_t since = load_now();
 	int r = brood_pool_resize(brood_pool(e->brood, NULL), 0, workers);
 
-	if (r < 0)
+	if (r < 0 && !chaos_explains(e, r, since))
 		engine_failed(e, "brood_pool_resize()", r);
 }
 
-static void resize_if_due(struct monitor *m, uint64_t now)
+static void resize_if_asked(struct monitor *m)
 {
-	const struct options *o = m->engine->options;
+	struct tally *t = m->engine->tally;
+	uint32_t asked = atomic_load(&t->chaos.resizes);
 
-	if (now < m->next_resize_ns)
+	if (m->resizes == asked)
 		return;
-	m->next_resize_ns = now + o->resize_ms * NS_MS;
-	resize(m->engine, m->engine->tally->engine.resizes++ % 2 ? o->resize_max : o->resize_min);
+	m->resizes = asked;
+	t->engine.resizes++;
+	resize(m->engine, atomic_load(&t->chaos.workers));
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
-
-/* When to look again, at the latest. */
-static uint64_t next_act(const struct monitor *m, uint64_t now)
-{
-	uint64_t next = m->next_reload_ns < m->next_resize_ns ? m->next_reload_ns
-							      : m->next_resize_ns;
-
-	if (m->reload)
-		return FAR_NS;
-	return next > now ? next - now : CLOSE_NS;
-}
 
 void monitor_run(struct monitor *m)
 {
@@ -182,21 +174,27 @@ void monitor_run(struct monitor *m)
 
 	while (atomic_load(&e->running)) {
 		uint32_t births = atomic_load(&t->births);
-		uint64_t now = load_now(), wait = LOOK_NS, soon;
+		uint64_t now = load_now(), wait = LOOK_NS;
 
 		look_at_kills(m);
-		reload_if_due(m, now);
-		resize_if_due(m, now);
+		reload_if_asked(m);
+		resize_if_asked(m);
 		if (now >= looked + LOOK_NS) {
 			monitor_look_at_stats(e);
 			looked = now;
 		}
 		if (m->pending_count)
 			wait = now > m->pending[0].killed.when_ns + LONG_NS ? FAR_NS : CLOSE_NS;
-		soon = next_act(m, now);
-		wait = soon < wait ? soon : wait;
+		if (m->reload && wait > FAR_NS)
+			wait = FAR_NS;
 		futex_wait(&t->births, births, wait);
 	}
 	if (e->tally->engine.resizes && !atomic_load(&e->broken))
 		resize(e, e->options->workers);
+}
+
+void monitor_end(struct monitor *m)
+{
+	if (m->reload && !atomic_load(&m->engine->broken))
+		reload_ended(m, brood_reload_wait(m->engine->brood, m->reload, RELOAD_MS));
 }

@@ -254,3 +254,8 @@ static void plant_leave(const struct tally *tally) { (void)tally; }
 #endif
 
 void plant_engine(const struct tally *tally) { plant_leave(tally); }
+
+int plant_histogram(struct brood_pool *pool, enum brood_time which, struct brood_histogram *ret)
+{
+	return brood_histogram(pool, which, ret);
+}

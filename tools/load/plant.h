@@ -36,6 +36,7 @@ ssize_t plant_call(const struct driver *d, const struct load_job *job,
 int plant_submit(
 	const struct driver *d, const struct load_job *job, const void *request, uint64_t *ret_id);
 int plant_take(struct brood_queue *queue, const struct brood_result **ret_results, size_t room);
+int plant_histogram(struct brood_pool *pool, enum brood_time which, struct brood_histogram *ret);
 /* Called in worker_init, with the number of this birth. */
 void plant_worker_init(const struct tally *tally, uint32_t birth);
 uint32_t plant_init_ms(void);

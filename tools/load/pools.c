@@ -7,6 +7,11 @@
 /* Spare slots, as brood_stats(3) tells. */
 static uint32_t slots_of(uint32_t workers) { return workers + (workers / 8 > 2 ? workers / 8 : 2); }
 
+uint32_t pools_slots(const struct options *o, unsigned pool)
+{
+	return slots_of(options_pool_workers(o, pool));
+}
+
 /* The pools "main", "1", "2" ... With one pool no job has a slot beyond the workers. */
 void pools_add(struct engine *e, struct brood_options *options)
 {

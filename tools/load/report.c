@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const invariant_names[INVARIANTS] = { "one_verdict_per_job", "replies_intact",
-	"pool_full", "nothing_left", "counters_agree" };
+	"pool_full", "nothing_left", "counters_agree", "chaos_expected" };
 
 const char *invariant_name(enum invariant invariant) { return invariant_names[invariant]; }
 
@@ -133,6 +133,7 @@ void report_table(const struct findings *f, FILE *file)
 	print_times(file, "death to ready", f->death_to_ready);
 	fputc('\n', file);
 	print_workers(file, f);
+	chaos_table(f, file);
 	for (unsigned i = 0; i < INVARIANTS; i++)
 		fprintf(file, "%-20s %s\n", invariant_names[i],
 			f->broken[i]           ? "BROKEN"

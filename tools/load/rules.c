@@ -132,9 +132,10 @@ const char *rules_judge(
 			: "its time was not up";
 	case BROOD_CANCELLED: return "nobody cancelled it";
 	case BROOD_LOST:
-		/* With --kill-supervisor the supervisor is gone a moment before the engine. */
-		return e->options->kill_supervisor_at >= 0 ? NULL
-							   : "the supervisor should be there";
+		/* A supervisor that was killed by plan is gone a moment before the engine. */
+		return chaos_spec_has(&e->options->chaos, CHAOS_SUPERVISOR_KILL)
+			? NULL
+			: "the supervisor should be there";
 	case BROOD_CRASHED:
 		if (v->detail == BROOD_DETAIL_OUTSIDE)
 			return killed_by_us(e, v) ? NULL : "nobody killed that worker from outside";
