@@ -13,6 +13,10 @@ _brood_load() {
 		compopt -o nospace 2>/dev/null
 		COMPREPLY=($(compgen -P "$done_part" -S = -W "$kinds" -- "${now##*,}"))
 		return ;;
+	--chaos)
+		COMPREPLY=($(compgen -W 'kill kill-all stop fd-pressure memory-pressure disk-full
+			engine-stall reload resize supervisor-kill' -- "$now"))
+		return ;;
 	--priority) COMPREPLY=($(compgen -W normal=9,background=1 -- "$now")); return ;;
 	--json | --report | --hdr | --log | --user-job)
 		compopt -o default 2>/dev/null; COMPREPLY=(); return ;;
@@ -23,7 +27,7 @@ _brood_load() {
 	esac
 	COMPREPLY=($(compgen -W '-w --workers --pools -c --concurrency -t --threads -d --duration
 		-n --jobs -s --size --call --dispatch --compare --mix --deadline
-		--keys --tags --priority --user-job --log --peer --kill-rate
+		--keys --tags --priority --user-job --log --peer --chaos --kill-rate
 		--kill-all-at --kill-supervisor-at --reload-every --resize --rate --control --idle
 		--seed --json --report --hdr -q --quiet -h --help -V --version' -- "$now"))
 }
