@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # html-check.awk FILE - a strict look at a page of HTML that a program has made: every tag is
-# closed in its order, every attribute is quoted and stands once, no bare < > or & is in the text, and nothing
-# is fetched from elsewhere. Prints what is wrong; exit status 1.
+# closed in its order, every attribute is quoted and stands once, no bare < > or & is in the text,
+# and nothing is fetched from elsewhere. Prints what is wrong; exit status 1.
 
 function wrong(what) {
 	print FILENAME ": near byte " at ": " what

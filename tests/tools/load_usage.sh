@@ -85,6 +85,12 @@ wrong 'no option -Z' -Z
 wrong 'no option --walk' --walk
 wrong '"extra"' extra
 
+wrong 'two files' compare
+wrong 'two files' compare a
+wrong 'two files' compare a b c
+wrong 'no option --walk' compare --walk a b
+wrong 'wants a value' compare a b --report
+
 timeout 20 "$program" --help >out 2>err && grep -q '^Usage: brood-load' out &&
 	grep -qi 'closed loop' out && [ ! -s err ]
 ok $? "--help"

@@ -14,12 +14,10 @@ void findings_about(int argc, char **argv, struct about *ret)
 
 struct histogram *findings_latency(const struct findings *f)
 {
-	void *memory = aligned_alloc(64, (histogram_size() + 63) & ~(size_t)63);
-	struct histogram *sum;
+	struct histogram *sum = histogram_new();
 
-	if (!memory)
+	if (!sum)
 		return NULL;
-	sum = histogram_init(memory);
 	for (unsigned k = 0; k < KINDS; k++) {
 		if (f->latency[k])
 			histogram_merge(sum, f->latency[k]);

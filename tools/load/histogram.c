@@ -6,6 +6,7 @@
  */
 #include "histogram.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define HISTOGRAM_BITS    10
@@ -57,6 +58,23 @@ void histogram_add(struct histogram *h, uint64_t value)
 	h->count++;
 	if (value > h->max)
 		h->max = value;
+}
+
+void histogram_add_many(struct histogram *h, uint64_t value, uint64_t count)
+{
+	if (!count)
+		return;
+	h->buckets[histogram_bucket(value)] += count;
+	h->count += count;
+	if (value > h->max)
+		h->max = value;
+}
+
+struct histogram *histogram_new(void)
+{
+	void *memory = malloc(sizeof(struct histogram));
+
+	return memory ? histogram_init(memory) : NULL;
 }
 
 void histogram_merge(struct histogram *h, const struct histogram *other)

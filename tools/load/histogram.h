@@ -20,6 +20,9 @@ size_t histogram_size(void);
 /* memory of that size, aligned to 8 */
 struct histogram *histogram_init(void *memory);
 void histogram_add(struct histogram *h, uint64_t value);
+void histogram_add_many(struct histogram *h, uint64_t value, uint64_t count);
+/* An empty one; free() it. NULL: no memory. */
+struct histogram *histogram_new(void);
 void histogram_merge(struct histogram *h, const struct histogram *other);
 uint64_t histogram_count(const struct histogram *h);
 uint64_t histogram_max(const struct histogram *h); /* not rounded to a bucket, as quantiles are */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - options, the run, the reports. See load.h for who does what. */
+#include "compare_files.h"
 #include "findings.h"
 #include "hdr.h"
 #include "html_report.h"
@@ -128,8 +129,9 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], PEER_CHILD))
 		return peer_spawn_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "compare") == 0)
+		return compare_files_main(argc - 1, argv + 1);
 	r = options_parse(argc, argv, &options);
-
 	if (r)
 		return r > 0 ? 0 : 2;
 	findings_about(argc, argv, &about);
