@@ -98,9 +98,28 @@ done
 listed other "${all[@]}" -c 8 --seed 12
 ! cmp -s first other
 ok $? "another seed, another list"
+# The victims are slots, and the same ones in the same order. The jobs take half a second at least,
+# so there are 25 kills or more; how many more, depends on the machine.
+kills=(-n 400 -w 4 -c 4 --seed 11 --mix sleep=5ms --kill-rate 50 -s 64)
+for i in 1 2; do
+	listed "killed$i" "${kills[@]}"
+	grep '^job' "killed$i" >"jobs$i"
+	sort -k 2,2n <(grep '^victim' "killed$i") | head -n 20 >"victims$i"
+	[ "$(wc -l <"jobs$i")" -eq 400 ] && [ "$(wc -l <"victims$i")" -eq 20 ] &&
+		[ "$(grep -Evc '^victim [0-9]+ kill slot=[0-9]+$' "victims$i")" -eq 0 ]
+	ok $? "400 jobs, 20 victims: $(tail -n 1 "victims$i")"
+done
+cmp jobs1 jobs2 && cmp victims1 victims2
+ok $? "one seed, one list of jobs and victims"
+[ "$(cut -d ' ' -f 4 victims1 | sort -u | wc -l)" -gt 1 ]
+ok $? "several slots: $(cut -d ' ' -f 4 victims1 | sort -u | tr '\n' ' ')"
+listed killed3 "${kills[@]}" --seed 12
+sort -k 2,2n <(grep '^victim' killed3) | head -n 20 | cmp -s - victims1
+[ $? -eq 1 ]
+ok $? "another seed, other victims"
 # A log is whole even when the engine is killed: no line is cut, and no job twice.
 listed killed -d 30 -w 3 -c 9 --mix sleep=100us --kill-supervisor-at 0.3
-[ -s killed ] && [ "$(grep -Evc '^job [0-9]+ sleep=100us size=0$|^kill' killed)" -eq 0 ] &&
+[ -s killed ] && [ "$(grep -Evc '^job [0-9]+ sleep=100us size=0$|^victim' killed)" -eq 0 ] &&
 	[ "$(grep '^job' killed | cut -d ' ' -f 2 | sort | uniq -d | wc -l)" -eq 0 ]
 ok $? "the log of a run that was killed: $(wc -l <killed) lines"
 wrong 'No such' -n 1 --log missing/file

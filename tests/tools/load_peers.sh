@@ -137,7 +137,8 @@ wrong 'takes no --call' --peer fork --call open
 wrong 'takes no --dispatch' --peer fork --dispatch lease
 wrong 'takes no --compare' --peer fork --compare
 wrong 'takes no --pools' --peer control --pools 2
-wrong 'takes no kills' --peer control --kill-rate 1
+wrong 'no kills' --peer control --kill-rate 1
+wrong 'takes no --chaos' --peer control --chaos 'kill 5/s'
 wrong 'takes no --reload-every' --peer control --reload-every 1
 wrong 'takes no --resize' --peer control --resize 1:2:100
 wrong 'takes no --idle' --peer control --idle 1

@@ -11,6 +11,7 @@
 #include "chaos_schedule.h"
 #include "chaos_victims.h"
 #include "load.h"
+#include "log.h"
 
 #include <stdlib.h>
 
@@ -124,6 +125,7 @@ static void note_victim(struct chaos *c, uint32_t kind, uint32_t slot)
 	struct chaos_tally *t = &c->tally->chaos;
 	uint32_t number = atomic_load(&t->victims);
 
+	log_event("victim %u %s slot=%u", number, chaos_name(kind), slot);
 	if (number == CHAOS_VICTIMS_MAX)
 		return;
 	t->victim[number] = (struct chaos_victim){ kind, slot };
