@@ -39,7 +39,8 @@ held() {
 
 run "echo, call" -n 2000 -w 4 -c 16 --seed 7
 held
-keys=schema,config,machine,elapsed_s,jobs,details,paths,rate_per_s,latency_us,recovery_us,gap_us
+keys=schema,config,machine,elapsed_s,jobs,details,paths,rate_per_s,latency_us,pace,thresholds
+keys=$keys,find_max,recovery_us,gap_us
 is '' $keys,histograms,series,batches,chaos,workers,left,invariants,broken
 is jobs submitted,done,failed,crashed,exited,timed_out,cancelled,refused,lost,cut_off,unaccounted
 is latency_us.echo p50,p90,p99,p99_9,max

@@ -66,8 +66,28 @@ wrong 'give -w 9' --resize 4:9:100
 wrong 'one pool' --resize 4:8:100 --pools 2
 wrong 'load alone' --compare --resize 4:8:100
 wrong 'without load' --idle 1 --control
-wrong rate --rate 0
-wrong 'call and --call submit' --rate 100 --call open
+wrong 1000/s --rate 0
+wrong 1000/s --rate 1000/h
+wrong 1000/s --rate -5
+wrong 'one of --rate' --rate 5 --ramp 1:2:3
+wrong 'one of --rate' --rate 5 --rate 6
+wrong 100:5000:10 --ramp 5:6
+wrong 100:5000:10 --ramp 0:1:100000
+wrong 1000,2000,4000:5 --steps 1,2
+wrong 1000,2000,4000:5 --steps 1,,2:3
+wrong 'wants a rate' --poisson
+wrong warm-up --warm-up x
+wrong 'as long as the run' -d 2 --warm-up 2
+wrong 'p99>5ms' --fail-if p99
+wrong 'figures p0' --fail-if 'rejected>0'
+wrong unit --fail-if 'p99>5'
+wrong 'needs a rate' --fail-if 'late>0'
+wrong unit --find-max 'p99<5'
+wrong 'chooses the rates' --find-max 'p99<5ms' --ramp 1:2:3
+wrong 'not -n' --find-max 'p99<5ms' -n 5
+wrong 'no --kill' --find-max 'p99<5ms' --kill-rate 5
+wrong 'load alone' --compare --rate 5
+wrong 'without load' --idle 1 --fail-if 'p99>1s'
 wrong longer -d 2 --kill-supervisor-at 3
 wrong 'without load' --idle 1 -n 5
 wrong 'without load' --idle 1 --kill-rate 5

@@ -22,13 +22,15 @@ _brood_load() {
 		compopt -o default 2>/dev/null; COMPREPLY=(); return ;;
 	-[wctdns] | --workers | --pools | --concurrency | --threads | --duration | --jobs | \
 		--size | --deadline | --keys | --kill-rate | --kill-all-at | \
-		--kill-supervisor-at | --reload-every | --resize | --rate | --idle | --seed)
+		--kill-supervisor-at | --reload-every | --resize | --rate | --ramp | --steps | \
+		--warm-up | --fail-if | --find-max | --idle | --seed)
 		COMPREPLY=(); return ;;
 	esac
 	COMPREPLY=($(compgen -W '-w --workers --pools -c --concurrency -t --threads -d --duration
 		-n --jobs -s --size --call --dispatch --compare --mix --deadline
 		--keys --tags --priority --user-job --log --peer --chaos --kill-rate
-		--kill-all-at --kill-supervisor-at --reload-every --resize --rate --control --idle
+		--kill-all-at --kill-supervisor-at --reload-every --resize --rate --poisson --ramp
+		--steps --warm-up --fail-if --find-max --control --idle
 		--seed --json --report --hdr -q --quiet -h --help -V --version' -- "$now"))
 }
 complete -F _brood_load brood-load

@@ -75,7 +75,7 @@ static void judge_shortage(
 }
 
 /*
- * In a closed loop the queue has room for all jobs that can be out. So a full queue is a lie there,
+ * The queue has room for all jobs that can be out, in an open loop, too. So a full queue is a lie,
  * and while the pool only changes its workers no job may be refused.
  */
 static void judge_full(struct driver *d, const struct load_job *job)
@@ -83,8 +83,7 @@ static void judge_full(struct driver *d, const struct load_job *job)
 	const struct engine *e = d->engine;
 	uint32_t changes = asked(e) & (BIT(CHAOS_RELOAD) | BIT(CHAOS_RESIZE));
 
-	if (!changes || e->options->rate > 0 ||
-		on_since(e->tally, PRESSURES, job->start_ns) < CHAOS_KINDS)
+	if (!changes || on_since(e->tally, PRESSURES, job->start_ns) < CHAOS_KINDS)
 		return;
 	blame(d, (uint32_t)__builtin_ctz(changes),
 		"a job was refused for a full queue that cannot be full");

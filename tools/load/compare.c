@@ -5,6 +5,7 @@
  * the measure for the others.
  */
 #include "findings.h"
+#include "rates.h"
 #include "report.h"
 
 #include <stdio.h>
@@ -30,9 +31,7 @@ static int run_one(const struct options *o, unsigned i, struct comparison *c)
 	if (!o->quiet)
 		fprintf(stderr, "brood-load: %s\n", c->name);
 	r = judge_run(&c->options, &c->findings);
-	c->rate = c->findings.elapsed_s > 0
-		? (double)c->findings.totals.verdicts / c->findings.elapsed_s
-		: 0.0;
+	c->rate = rates_achieved(&c->findings);
 	c->to_fork = -1;
 	if (r < 2)
 		c->latency = findings_latency(&c->findings);

@@ -14,15 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEBT_NS (500 * NS_MS)
-
-bool drive_over(const struct driver *d, uint64_t now)
+bool drive_over(struct driver *d, uint64_t now)
 {
 	const struct engine *e = d->engine;
 
-	return !d->jobs_left || atomic_load_explicit(&e->broken, memory_order_relaxed) ||
-		atomic_load_explicit(&e->tally->judge.stop, memory_order_relaxed) ||
-		now >= e->end_ns;
+	if (!d->jobs_left || atomic_load_explicit(&e->broken, memory_order_relaxed) ||
+		atomic_load_explicit(&e->tally->judge.stop, memory_order_relaxed))
+		return true;
+	return d->pacer ? pacer_over(d, now) : now >= e->end_ns;
 }
 
 static uint64_t checksum_of(const struct load_job *job)
@@ -58,13 +57,14 @@ void drive_make(struct driver *d, struct load_job *job, uint64_t now)
 
 	if (d->jobs_left != UINT64_MAX)
 		d->jobs_left--;
-	d->due_ns += d->pace_ns;
+	job->start_ns = job->planned_ns = now;
 	job->number = d->given++ * o->threads + d->index;
+	if (d->pacer)
+		pacer_take(d, job);
 	job_spec_choose(&o->spec, o->seed, job->number, &choice);
 	job->kind = choice.kind;
 	job->key = choice.payload_key;
 	job->size = choice.size;
-	job->start_ns = job->planned_ns = now;
 	job->id = 0;
 	job->arg.variant = choice.variant;
 	job->arg.value = choice.value;
@@ -77,32 +77,6 @@ void drive_make(struct driver *d, struct load_job *job, uint64_t now)
 	d->shard->submitted[job->kind]++;
 	series_given(d->shard->series, now);
 	drive_unlock(d);
-}
-
-/* Jobs that are behind their time are made up for, up to DEBT_NS. */
-bool drive_due(struct driver *d, uint64_t now)
-{
-	if (!d->pace_ns)
-		return true;
-	if (d->due_ns + DEBT_NS < now)
-		d->due_ns = now - DEBT_NS;
-	return d->due_ns <= now;
-}
-
-/* The moment when the next job is due. */
-static uint64_t wait_until_due(struct driver *d)
-{
-	uint64_t now = load_now();
-
-	while (!drive_due(d, now) && !drive_over(d, now)) {
-		const struct timespec pause = { .tv_nsec = (long)(d->due_ns - now < 100 * NS_MS
-								? d->due_ns - now
-								: 100 * NS_MS) };
-
-		nanosleep(&pause, NULL);
-		now = load_now();
-	}
-	return now;
 }
 
 void drive_completed(struct driver *d, uint64_t now)
@@ -122,14 +96,17 @@ void drive_completed(struct driver *d, uint64_t now)
 
 bool drive_next(struct driver *d, struct load_job *job)
 {
-	uint64_t now = wait_until_due(d);
+	uint64_t now = pacer_wait(d);
 
 	if (drive_over(d, now))
 		return false;
 	drive_make(d, job, now);
 	job->arg.checksum = d->engine->whole ? 0 : checksum_of(job);
 	d->options.arg = &job->arg;
-	job->start_ns = job->planned_ns = load_now();
+	job->start_ns = load_now();
+	if (!d->pacer)
+		job->planned_ns = job->start_ns;
+	pacer_sent(d, job);
 	return true;
 }
 
@@ -213,7 +190,7 @@ static void add_times(
 {
 	uint64_t killed = 0;
 
-	histogram_add(d->shard->latency[job->kind], now - job->start_ns);
+	pacer_verdict(d, job, now);
 	if (v->outcome != BROOD_CRASHED || v->detail != BROOD_DETAIL_OUTSIDE || v->pid <= 0 ||
 		v->pid >= PIDS_MAX)
 		return;

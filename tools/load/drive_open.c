@@ -26,6 +26,7 @@
 #define CHUNK            65536
 #define EVENTS_MAX       64
 #define REFUSED_PAUSE_MS 2
+#define LOOK_MS          100
 
 /*
  * IN_NONE: no job. IN_TALK: the stream is open. IN_WAIT: the stream has ended, the verdict is due.
@@ -273,6 +274,15 @@ static int mind_overdue(struct loop *l)
 	return 0;
 }
 
+/* A wait in the epoll has a bound in milliseconds, which is too coarse for a plan. */
+static int wait_paced(struct loop *l, int timeout_ms)
+{
+	bool may_send = l->free && !l->over && !l->refused;
+
+	pacer_poll(l->driver, l->epoll_fd, may_send, timeout_ms ? (unsigned)timeout_ms : LOOK_MS);
+	return 0;
+}
+
 static void turn(struct loop *l)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -281,17 +291,19 @@ static void turn(struct loop *l)
 
 	if (l->refused && (!l->active || timeout_ms > REFUSED_PAUSE_MS))
 		timeout_ms = REFUSED_PAUSE_MS;
-	if (!l->active && !l->refused)
+	if (!l->active && !l->refused && (!l->driver->pacer || l->over))
 		return;
-	l->refused = false;
 	if (l->waiting) {
 		atomic_store(&l->driver->asleep, 1);
 		scan_waiting(l);
-		if (l->free && !l->over)
+		if (l->free && !l->over && !l->driver->pacer)
 			timeout_ms = 0;
 	}
+	if (l->driver->pacer)
+		timeout_ms = wait_paced(l, timeout_ms);
 	n = epoll_wait(l->epoll_fd, events, EVENTS_MAX, timeout_ms);
 	atomic_store(&l->driver->asleep, 0);
+	l->refused = false;
 	for (int i = 0; i < n; i++) {
 		eventfd_t value;
 
@@ -343,7 +355,8 @@ void *drive_open(void *driver)
 	l->epoll_fd = -1;
 	if (prepare(l)) {
 		do {
-			while (l->free && !l->over && !l->refused && begin_one(l))
+			while (l->free && !l->over && !l->refused &&
+				pacer_due(l->driver, load_now()) && begin_one(l))
 				;
 			turn(l);
 		} while (l->active || (!l->over && !drive_over(l->driver, load_now())));

@@ -18,10 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH      256
-#define LOOK_MS    1000 /* between two searches for overdue jobs */
-#define REFUSED_MS 2
-#define PACE_MS    1 /* with --rate, so long at most until the next jobs are given */
+#define BATCH       256
+#define LOOK_MS     1000 /* between two searches for overdue jobs */
+#define REFUSED_MS  2
+#define CLOCK_EVERY 32 /* jobs given, until the clock is read again in an open loop */
 
 struct place {
 	struct load_job job;
@@ -64,7 +64,8 @@ static void count_usual(
 	d->shard->told[BROOD_DONE][BROOD_DETAIL_NONE]++;
 	d->shard->paths[v->path]++;
 	times_add(&d->shard->times, v);
-	histogram_add(d->shard->latency[job->kind], now - job->start_ns);
+	pacer_verdict(d, job, now);
+	series_ended(d->shard->series, now, BROOD_DONE, now - job->planned_ns);
 	drive_unlock(d);
 }
 
@@ -110,6 +111,7 @@ static bool give_one(struct line *l, uint64_t now)
 	int r;
 
 	drive_make(d, &p->job, now);
+	pacer_sent(d, &p->job);
 	payload_fill(p->job.key, 0, l->request, p->job.size);
 	d->options.context = (void *)(uintptr_t)number;
 	/* Only bad jobs read their argument. */
@@ -133,17 +135,20 @@ static bool give_one(struct line *l, uint64_t now)
 
 static void give_some(struct line *l)
 {
+	struct driver *d = l->driver;
 	uint64_t now;
 
 	if (!l->free_count || l->over)
 		return;
 	now = load_now();
 	l->refused = false;
-	for (l->over = drive_over(l->driver, now);
-		l->free_count && !l->over && drive_due(l->driver, now);
-		l->over = !l->driver->jobs_left) {
+	l->over = drive_over(d, now);
+	for (unsigned given = 1; l->free_count && !l->over && pacer_due(d, now); given++) {
 		if (!give_one(l, now))
 			break;
+		if (d->pacer && given % CLOCK_EVERY == 0)
+			now = load_now();
+		l->over = d->pacer ? drive_over(d, now) : !d->jobs_left;
 	}
 }
 
@@ -170,15 +175,33 @@ static void pause_for(unsigned ms)
 	nanosleep(&pause, NULL);
 }
 
+static int wait_for_results(struct line *l)
+{
+	return l->active ? brood_queue_wait(l->queue, l->refused ? REFUSED_MS : LOOK_MS) : 0;
+}
+
 /*
- * Waits before it takes. With a result there, the wait returns at once; without one, the wait saves
- * a useless take.
+ * A wait of the library has a bound in milliseconds, which is too coarse for a plan. So the queue's
+ * fd is polled, once there was nothing to take.
+ */
+static void wait_paced(struct line *l)
+{
+	bool may_send = l->free_count && !l->over && !l->refused;
+	int r = pacer_poll(
+		l->driver, brood_queue_fd(l->queue), may_send, l->refused ? REFUSED_MS : LOOK_MS);
+
+	if (r > 0)
+		brood_queue_dispatch(l->queue);
+}
+
+/*
+ * In a closed loop it waits before it takes. With a result there, the wait returns at once; without
+ * one, the wait saves a useless take.
  */
 static void take_some(struct line *l)
 {
 	const struct brood_result *results[BATCH + 1];
-	uint32_t wait_ms = l->refused ? REFUSED_MS : l->driver->pace_ns ? PACE_MS : LOOK_MS;
-	int r = l->active ? brood_queue_wait(l->queue, wait_ms) : 0;
+	int r = l->driver->pacer ? 0 : wait_for_results(l);
 	int n = plant_take(l->queue, results, BATCH);
 	uint64_t now = load_now();
 
@@ -186,8 +209,10 @@ static void take_some(struct line *l)
 		drive_completed(l->driver, now);
 	for (int i = 0; i < n; i++)
 		look_at_result(l, results[i], now);
-	if (n <= 0 && r <= 0 && r != -ETIMEDOUT)
-		pause_for(l->driver->pace_ns ? PACE_MS : REFUSED_MS);
+	if (n <= 0 && l->driver->pacer)
+		wait_paced(l);
+	else if (n <= 0 && r <= 0 && r != -ETIMEDOUT)
+		pause_for(REFUSED_MS);
 	if (now >= l->look_ns)
 		look_for_overdue(l, now);
 }

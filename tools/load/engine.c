@@ -88,7 +88,9 @@ static void *driver_main(void *driver)
 	struct driver *d = driver;
 	struct engine *e = d->engine;
 
+	pacer_thread(d);
 	ways[e->options->way](d);
+	pacer_leave(d);
 	atomic_fetch_sub(&e->running, 1);
 	futex_wake(&e->tally->births);
 	return NULL;
@@ -107,9 +109,7 @@ static void make_driver(struct engine *e, unsigned index)
 	d->shard = &e->tally->shard[index % e->tally->shards];
 	d->lock = o->threads > e->tally->shards ? &e->locks[index % e->tally->shards] : NULL;
 	d->poke_fd = -1;
-	d->pace_ns = o->rate > 0 ? (uint64_t)((double)NS_S * o->threads / o->rate) : 0;
-	/* the threads in turn, and none makes up for what was before */
-	d->due_ns = load_now() + d->pace_ns * index / o->threads;
+	pacer_join(d);
 	d->options.size = sizeof d->options;
 	d->options.run_ms = options_run_ms(o);
 	d->options.dispatch = o->dispatch;
@@ -171,16 +171,15 @@ static void load_pool(struct engine *e)
 	unsigned started;
 
 	e->drivers = calloc(e->options->threads, sizeof *e->drivers);
-	if (!m || !e->drivers) {
+	plant_engine(e->tally);
+	atomic_store(&e->tally->engine.run_start_ns, load_now());
+	if (!m || !e->drivers || !pacer_begin(e)) {
 		engine_break_off(e, "no memory for %u threads", e->options->threads);
 		monitor_free(m);
 		return;
 	}
 	make_drivers(e);
-	plant_engine(e->tally);
 	begin_series(e->tally, load_now());
-	if (e->options->duration_s > 0)
-		e->end_ns = load_now() + (uint64_t)(e->options->duration_s * (double)NS_S);
 	notify(e->tally, PHASE_RUN);
 	if (e->options->control && !(control = control_begin()))
 		engine_break_off(e, "no room for --control: %s", strerror(errno));
@@ -196,6 +195,7 @@ static void load_pool(struct engine *e)
 	}
 	free(e->drivers);
 	monitor_end(m);
+	pacer_end(e);
 	monitor_free(m);
 }
 

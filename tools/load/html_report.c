@@ -5,6 +5,7 @@
  */
 #include "html_report.h"
 #include "figure.h"
+#include "rates.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,10 +22,7 @@ static unsigned broken(const struct findings *f)
 
 /* ---- the head -------------------------------------------------------------------------------- */
 
-static double rate_of(const struct findings *f)
-{
-	return f->elapsed_s > 0 ? (double)f->totals.verdicts / f->elapsed_s : 0;
-}
+static double rate_of(const struct findings *f) { return rates_achieved(f); }
 
 static void headline(FILE *file, const struct findings *f)
 {

@@ -143,7 +143,7 @@ static void show_rate(FILE *file, const struct over_time *t)
 		.lines_count = COUNT_OF(lines) };
 
 	/* in a closed loop a job is given when one has ended */
-	if (t->findings->options->rate <= 0)
+	if (t->findings->options->pacing.plan.stages == 0)
 		chart.lines_count--;
 	show(file, t, &chart);
 }

@@ -6,6 +6,7 @@
  */
 #include "findings.h"
 #include "json_text.h"
+#include "rates.h"
 #include "report.h"
 
 #include <errno.h>
@@ -96,7 +97,8 @@ static void put_or_null(FILE *file, const char *key, double value, bool there)
 
 static void put_config(FILE *file, const struct options *o)
 {
-	fputs("  \"config\": {\n    \"loop\": \"closed\",\n    ", file);
+	fprintf(file, "  \"config\": {\n    \"loop\": \"%s\",\n    ",
+		o->pacing.plan.stages || o->pacing.find_max.count ? "open" : "closed");
 	put_count(file, "workers", o->workers, false);
 	put_count(file, "pools", o->pools, false);
 	put_count(file, "concurrency", o->concurrency, false);
@@ -128,7 +130,7 @@ static void put_config(FILE *file, const struct options *o)
 			o->resize_ms);
 	else
 		fputs("    \"resize\": null,\n", file);
-	put_or_null(file, "rate", o->rate, o->rate > 0);
+	put_or_null(file, "rate", o->pacing.plan.stage[0].from, o->pacing.plan.stages > 0);
 	put_or_null(file, "idle_s", o->idle_s, o->idle_s >= 0);
 	fprintf(file, "    \"seed\": %llu\n  },\n", (llu)o->seed);
 }
@@ -150,17 +152,17 @@ static void put_jobs(FILE *file, const struct totals *all)
 	fputs(" },\n", file);
 }
 
-static void put_latencies(FILE *file, const struct findings *f)
+static void put_latencies(FILE *file, const char *key, struct histogram *const *latency)
 {
 	bool first = true;
 
-	fputs("  \"latency_us\": {", file);
+	fprintf(file, "  \"%s\": {", key);
 	for (unsigned k = 0; k < KINDS; k++) {
-		if (!f->latency[k] || !histogram_count(f->latency[k]))
+		if (!latency[k] || !histogram_count(latency[k]))
 			continue;
 		fputs(first ? "\n" : ",\n", file);
 		first = false;
-		put_times(file, kind_name((enum kind)k), f->latency[k]);
+		put_times(file, kind_name((enum kind)k), latency[k]);
 	}
 	fputs(first ? "},\n" : "\n  },\n", file);
 }
@@ -223,9 +225,11 @@ static void put_run(FILE *file, const struct findings *f)
 	fputs("  \"paths\": { ", file);
 	put_count(file, "handoff", f->totals.paths[BROOD_PATH_HANDOFF], false);
 	put_count(file, "lease", f->totals.paths[BROOD_PATH_LEASE], true);
-	fprintf(file, " },\n  \"rate_per_s\": %.3f,\n",
-		f->elapsed_s > 0 ? (double)f->totals.verdicts / f->elapsed_s : 0.0);
-	put_latencies(file, f);
+	fprintf(file, " },\n  \"rate_per_s\": %.3f,\n", rates_achieved(f));
+	put_latencies(file, "latency_us", f->latency);
+	if (f->options->pacing.plan.stages)
+		put_latencies(file, "latency_raw_us", f->raw);
+	rates_json(f, file);
 	fputs("  \"recovery_us\": {\n", file);
 	put_times(file, "death_to_verdict", f->death_to_verdict);
 	fputs(",\n", file);

@@ -416,9 +416,7 @@ static void measure(struct judge *j)
 
 	if (start)
 		f->elapsed_s = (double)((end ? end : j->end_ns) - start) / (double)NS_S;
-	for (int k = 0; k < KINDS; k++)
-		if (j->options->mix[k] > 0)
-			f->latency[k] = tally_latency(j->tally, k);
+	tally_latencies(j->tally, f->latency, f->raw);
 	f->death_to_verdict = tally_death_to_verdict(j->tally);
 	f->death_to_ready = te->death_to_ready;
 	f->workers_killed = j->chaos ? chaos_killed(j->chaos) : 0;

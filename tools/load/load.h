@@ -11,9 +11,8 @@
  * orphan of any depth comes to the subreaper, and a process that escapes even that still has the
  * run's marker in its argv or environment.
  *
- * The load is a closed loop: each caller gives its next job when it has the last verdict. A slow
- * pool gets fewer jobs. So the latencies leave out the wait that jobs would have had if they came
- * at a pace of their own. The table and the JSON say so.
+ * Without --rate the load is a closed loop: each caller gives its next job when it has the last
+ * verdict, so a slow pool gets fewer jobs. With a rate it is an open loop (pacer.h).
  *
  * Each field of the tally has one writer. One engine thread writes a shard; when there are more
  * threads than shards, the threads of a shard share it under its lock. The judge writes `judge`,
@@ -27,6 +26,7 @@
 #include "chaos_spec.h"
 #include "histogram.h"
 #include "job_spec.h"
+#include "pacer.h"
 #include "payload.h"
 #include "series.h"
 #include "left.h"
@@ -74,7 +74,7 @@ struct options {
 	double kill_supervisor_at;                  /* < 0: never */
 	double reload_every_s;                      /* 0: never */
 	unsigned resize_min, resize_max, resize_ms; /* resize_ms 0: never */
-	double rate;                                /* jobs a second; 0: as many as can be */
+	struct pacing pacing;                       /* the open loop */
 	bool control;
 	double idle_s;           /* < 0: a load, no idle run */
 	struct chaos_spec chaos; /* what all options together do to the pool */
@@ -155,8 +155,9 @@ struct shard {
 		uint32_t invariant;
 		char text[NOTE_TEXT];
 	} note[NOTES_MAX];
-	struct histogram *latency[KINDS]; /* ns; NULL: not in the mix */
-	struct histogram *death_to_verdict;
+	struct pacer_count paced;
+	/* In ns. NULL: not in the mix; raw: or not paced */
+	struct histogram *latency[KINDS], *raw[KINDS], *death_to_verdict;
 	struct series *series; /* the same over time */
 	struct times times;
 };
@@ -180,7 +181,7 @@ struct tally_judge {                        /* only the judge writes these */
 struct tally_engine { /* only the engine's main thread writes these */
 	_Alignas(64) _Atomic uint32_t phase;
 	_Atomic int32_t engine_pid;
-	_Atomic uint64_t run_start_ns, run_end_ns;
+	_Atomic uint64_t run_start_ns, run_end_ns, warm_ns, due_end_ns;
 	_Atomic uint32_t ready;     /* when the counters were last read */
 	_Atomic uint32_t broke_off; /* there was no run, or no whole one: `trouble` says why */
 	_Atomic uint32_t pool_judged, pool_full;
@@ -224,6 +225,7 @@ struct tally {
 struct tally *tally_create(const struct options *o);
 /* NULL: no memory */
 struct histogram *tally_latency(const struct tally *t, int kind);
+void tally_latencies(const struct tally *t, struct histogram **latency, struct histogram **raw);
 struct histogram *tally_death_to_verdict(const struct tally *t);
 void shard_note(struct shard *shard, enum invariant invariant, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -297,8 +299,8 @@ struct driver { /* one thread */
 	unsigned index;
 	unsigned concurrency; /* of this thread */
 	uint64_t jobs_left;   /* UINT64_MAX: no end */
-	uint64_t pace_ns;     /* --rate: from one job to the next; 0: none */
-	uint64_t due_ns;      /* --rate: when the next job is due */
+	struct pacer *pacer;  /* NULL: a closed loop */
+	struct pacer_ticket ticket;
 	uint64_t given;
 	char tag[32];                     /* --tags: of the job that is given now */
 	struct brood_job_options options; /* the options of all its jobs; only arg differs */
@@ -315,7 +317,8 @@ struct engine {
 	const struct options *options;
 	struct tally *tally;
 	struct brood *brood;
-	uint64_t end_ns; /* UINT64_MAX: none */
+	struct pacer *pacers;
+	uint64_t warm_ns, end_ns; /* UINT64_MAX: none */
 	uint64_t bound_ns;
 	/* A set of 1 << enum brood_path: the ways in which a job may come to its worker. */
 	uint32_t paths;
@@ -351,11 +354,9 @@ void engine_failed(struct engine *e, const char *call, ssize_t error);
 
 /* True: *job is the next job, and d->options fit it. False: there are no more jobs. */
 bool drive_next(struct driver *d, struct load_job *job);
-bool drive_over(const struct driver *d, uint64_t now);
+bool drive_over(struct driver *d, uint64_t now);
 /* Makes the next job without a check for the end. drive_next() does both. */
 void drive_make(struct driver *d, struct load_job *job, uint64_t now);
-/* True: --rate allows one more job now. */
-bool drive_due(struct driver *d, uint64_t now);
 /* --control: jobs of this thread have ended. */
 void drive_completed(struct driver *d, uint64_t now);
 /* What came of a job. */
@@ -432,7 +433,7 @@ struct findings {
 	} breach[BREACHES_MAX];
 	unsigned breaches;
 	/* Merged from all shards; NULL: there is none. */
-	struct histogram *latency[KINDS], *death_to_verdict, *death_to_ready;
+	struct histogram *latency[KINDS], *raw[KINDS], *death_to_verdict, *death_to_ready;
 };
 
 /* counters.c: what the pool counted, compared with what the drivers were told */

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - options, the run, the reports. See load.h for who does what. */
 #include "compare_files.h"
+#include "find_run.h"
 #include "findings.h"
 #include "hdr.h"
 #include "html_report.h"
 #include "log.h"
 #include "peer.h"
+#include "rates.h"
 #include "report.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define EXIT_THRESHOLD 3 /* a condition of --fail-if is true, or --find-max found no rate */
 
 /*
  * The files of the results. They are opened before the run: a wrong name costs no minutes. NULL:
@@ -85,14 +89,19 @@ static int write_hdr(const struct findings *f, FILE *file)
 static int run(const struct options *o, const struct about *about, const struct outputs *out)
 {
 	static struct findings findings;
-	int r = close_log(o, judge_run(o, &findings)), written = 0;
+	FILE *table = o->quiet ? NULL : out->json == stdout ? stderr : stdout;
+	int r = o->pacing.find_max.count ? find_run(o, &findings, table) : judge_run(o, &findings);
+	int written = 0;
 
+	r = close_log(o, r);
 	if (r == 2)
 		return 2;
-	if (!o->quiet)
-		report_table(&findings, out->json == stdout ? stderr : stdout);
+	if (table)
+		report_table(&findings, table);
 	fflush(stdout);
 	report_breaches(&findings, NULL, stderr);
+	if (rates_failed(&findings, stderr) && r == 0)
+		r = EXIT_THRESHOLD;
 	written |= close_one("--json", o->json, out->json,
 		out->json ? json_write(&findings, about, out->json) : 0);
 	written |= close_one("--report", o->report, out->report,

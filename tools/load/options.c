@@ -23,14 +23,14 @@ static const struct options_part *const parts[] = { &options_give, &options_jobs
 static const char help_begin[] =
 	"Usage: brood-load [OPTION]...\n"
 	"Loads a pool of workers, breaks it on purpose, and judges: each job has one verdict,\n"
-	"replies are intact, the pool is full again, nothing is left. The load is a\n"
-	"closed loop: each caller gives its next job when it has the last verdict.\n"
+	"replies are intact, the pool is full again, nothing is left. Without --rate the load is\n"
+	"a closed loop: each caller gives its next job when it has the last verdict.\n"
 	"\n";
 
 static const char help_end[] =
 	"\n"
 	"Exit code: 0: all invariants held; 1: one broke, and is named; 2: wrong usage, or the\n"
-	"pool could not start.\n"
+	"pool could not start; 3: a condition of --fail-if is true, or --find-max found no rate.\n"
 	"Example:\n"
 	"  brood-load -w 8 -c 64 -d 10 --kill-rate 50 --mix echo=99.9,crash=0.05,exit=0.05\n";
 
@@ -90,6 +90,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 		.concurrency = 64,
 		.size_max = 64,
 		.way = WAY_CALL,
+		.pacing = { .warm_up_s = -1 },
 		.kill_supervisor_at = -1,
 		.idle_s = -1 };
 	struct option longs[LONGS_MAX];

@@ -36,5 +36,7 @@ enum {
 
 /* True: some option kills processes. */
 bool options_kill(const struct options *o);
+/* True: some option asks for an open loop, or for figures of one. */
+bool options_paced(const struct options *o);
 
 #endif

@@ -76,11 +76,11 @@ static int together(struct options *o)
 			"--pools %u needs a worker for each: there are %u", o->pools, o->workers);
 	if (!o->compare)
 		return 0;
-	if (kills || o->idle_s >= 0 || o->reload_every_s > 0 || o->resize_ms || o->rate > 0 ||
+	if (kills || o->idle_s >= 0 || o->reload_every_s > 0 || o->resize_ms || options_paced(o) ||
 		o->control)
 		return options_wrong("--compare is for load alone: it takes no --idle, "
-				     "--reload-every, --resize, --rate, --control and no --kill "
-				     "options");
+				     "--reload-every, --resize, --control, no --kill options, and "
+				     "none of the open loop");
 	if (o->way_given || o->dispatch_given)
 		return options_wrong("--compare has its own ways to give jobs: it takes no --call "
 				     "and no --dispatch");

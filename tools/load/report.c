@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* report.c - the results for people: the table, and the broken invariants. */
 #include "report.h"
+#include "rates.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,10 +42,9 @@ static void print_asked(FILE *file, const struct options *o)
 
 	job_spec_mix_text(&o->spec, mix);
 	job_spec_sizes_text(&o->spec, sizes);
-	fprintf(file,
-		"brood-load %s, closed loop: each of %u callers gives its next job when it has the "
-		"last verdict\nsize %s, seed %llu, mix %s\n",
-		brood_version(), o->concurrency, sizes, (llu)o->seed, mix);
+	fprintf(file, "brood-load %s, ", brood_version());
+	rates_head(o, file);
+	fprintf(file, "\nsize %s, seed %llu, mix %s\n", sizes, (llu)o->seed, mix);
 }
 
 static void print_config(FILE *file, const struct findings *f)
@@ -70,7 +70,7 @@ static void print_jobs(FILE *file, const struct findings *f)
 	const struct totals *all = &f->totals;
 
 	fprintf(file, "%llu jobs in %.2f s: %.0f/s\n", (llu)all->submitted, f->elapsed_s,
-		f->elapsed_s > 0 ? (double)all->verdicts / f->elapsed_s : 0.0);
+		rates_achieved(f));
 	for (int v = BROOD_DONE; v < BROOD_OUTCOMES; v++) {
 		if (all->outcomes[v])
 			fprintf(file, "  %-17s%10llu\n", brood_outcome_name((enum brood_outcome)v),
@@ -127,10 +127,13 @@ void report_table(const struct findings *f, FILE *file)
 	if (f->totals.verdicts)
 		fprintf(file, "  %-17s%10s %10s %10s %10s %10s %10s\n", "latency", "count", "p50",
 			"p90", "p99", "p99.9", "max");
-	for (unsigned k = 0; k < KINDS; k++)
+	for (unsigned k = 0; k < KINDS; k++) {
 		print_times(file, kind_name((enum kind)k), f->latency[k]);
+		print_times(file, "  raw", f->raw[k]);
+	}
 	print_times(file, "death to verdict", f->death_to_verdict);
 	print_times(file, "death to ready", f->death_to_ready);
+	rates_table(f, file);
 	fputc('\n', file);
 	print_workers(file, f);
 	chaos_table(f, file);

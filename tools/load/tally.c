@@ -37,13 +37,14 @@ void futex_wait(_Atomic uint32_t *word, uint32_t seen, uint64_t timeout_ns)
 	syscall(SYS_futex, word, FUTEX_WAIT, seen, &ts, NULL, 0);
 }
 
+/* In an open loop each kind has two. */
 static size_t histograms_of(const struct options *o)
 {
 	size_t kinds = 0;
 
 	for (unsigned k = 0; k < KINDS; k++)
 		kinds += o->mix[k] > 0;
-	return kinds;
+	return o->pacing.plan.stages ? 2 * kinds : kinds;
 }
 
 _Static_assert(SERIES_OUTCOMES == BROOD_OUTCOMES, "series.h does not include brood.h");
@@ -70,10 +71,14 @@ static void place_histograms(struct tally *t, const struct options *o, char *at)
 		shard->series = series_at(at);
 		at += room(series_size());
 		for (unsigned k = 0; k < KINDS; k++) {
-			if (o->mix[k] > 0) {
-				shard->latency[k] = histogram_init(at);
-				at += step;
-			}
+			if (o->mix[k] <= 0)
+				continue;
+			shard->latency[k] = histogram_init(at);
+			at += step;
+			if (!o->pacing.plan.stages)
+				continue;
+			shard->raw[k] = histogram_init(at);
+			at += step;
 		}
 	}
 }
@@ -98,13 +103,25 @@ struct tally *tally_create(const struct options *o)
 	return t;
 }
 
-/* kind: one of enum kind; KINDS: the time from a death to the verdict. */
-static const struct histogram *of_shard(const struct shard *shard, int kind)
+typedef const struct histogram *of_shard_fn(const struct shard *shard, int kind);
+
+static const struct histogram *latency_of(const struct shard *shard, int kind)
 {
-	return kind == KINDS ? shard->death_to_verdict : shard->latency[kind];
+	return shard->latency[kind];
 }
 
-static struct histogram *sum_of(const struct tally *t, int kind)
+static const struct histogram *raw_of(const struct shard *shard, int kind)
+{
+	return shard->raw[kind];
+}
+
+static const struct histogram *death_of(const struct shard *shard, int kind)
+{
+	(void)kind;
+	return shard->death_to_verdict;
+}
+
+static struct histogram *sum_of(const struct tally *t, of_shard_fn *of_shard, int kind)
 {
 	void *memory = aligned_alloc(64, (histogram_size() + 63) & ~(size_t)63);
 	struct histogram *sum;
@@ -118,9 +135,22 @@ static struct histogram *sum_of(const struct tally *t, int kind)
 	return sum;
 }
 
-struct histogram *tally_latency(const struct tally *t, int kind) { return sum_of(t, kind); }
+struct histogram *tally_latency(const struct tally *t, int kind)
+{
+	return sum_of(t, latency_of, kind);
+}
 
-struct histogram *tally_death_to_verdict(const struct tally *t) { return sum_of(t, KINDS); }
+void tally_latencies(const struct tally *t, struct histogram **latency, struct histogram **raw)
+{
+	for (int k = 0; k < KINDS; k++) {
+		if (t->shard[0].latency[k])
+			latency[k] = sum_of(t, latency_of, k);
+		if (t->shard[0].raw[k])
+			raw[k] = sum_of(t, raw_of, k);
+	}
+}
+
+struct histogram *tally_death_to_verdict(const struct tally *t) { return sum_of(t, death_of, 0); }
 
 void shard_note(struct shard *shard, enum invariant invariant, const char *format, ...)
 {
