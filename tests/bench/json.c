@@ -55,7 +55,8 @@ static void put_row(FILE *file, const struct group *g, enum mode mode, const str
 	if (*row->floor_name) {
 		put_key_text(file, "floor", row->floor_name);
 		put_number(file, "floor_value", floor.median, floor.there);
-		put_number(file, "ratio", ratio.median, ratio.there);
+		/* a block of a quick run may gain no slab */
+		put_number(file, "ratio", ratio.median, ratio.there && floor.median > 0);
 	}
 	fprintf(file, ", \"jobs\": %u", g->stands[row->of.stand].jobs[mode]);
 	put_samples(file, g, mode, row->of);
