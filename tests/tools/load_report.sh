@@ -45,6 +45,8 @@ has '>Latency by percentile<' chart
 has '>Jobs a second that did not end well<' chart
 has '>Workers<' chart
 has '>kill &times; ' 'marks of kills'
+sections chaos
+has 'at most one crashed job for each killed worker' 'what is expected'
 has '>one_verdict_per_job<' invariant
 has 'prefers-color-scheme:dark' 'light and dark'
 has 'width=device-width' phone

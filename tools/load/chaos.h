@@ -107,6 +107,8 @@ bool chaos_explains(const struct engine *e, long error, uint64_t since_ns);
 
 struct findings;
 /* f->chaos has the counts. */
+/* What a kind may do to the jobs. */
+const char *chaos_expectation(uint32_t kind);
 void chaos_judge(const struct tally *t, struct findings *f);
 void chaos_table(const struct findings *f, FILE *file);
 void chaos_json(const struct findings *f, FILE *file);

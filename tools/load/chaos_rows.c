@@ -22,6 +22,11 @@ static const char *const expectations[CHAOS_KINDS] = {
 	[CHAOS_SUPERVISOR_KILL] = "nothing is left",
 };
 
+const char *chaos_expectation(uint32_t kind)
+{
+	return kind < CHAOS_KINDS ? expectations[kind] : "?";
+}
+
 static void say_killed(struct findings *f, struct chaos_found *c)
 {
 	uint64_t crashed = f->totals.told[BROOD_CRASHED][BROOD_DETAIL_OUTSIDE];

@@ -20,7 +20,7 @@
 
 double html_nines(double quantile) { return quantile < 1 ? -log10(1 - quantile) : 18; }
 
-unsigned html_mark_style(unsigned kind) { return kind % 8; }
+unsigned html_mark_style(unsigned kind) { return kind % 10; }
 
 /* ---- scales ---------------------------------------------------------------------------------- */
 

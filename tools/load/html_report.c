@@ -37,6 +37,11 @@ static void headline(FILE *file, const struct findings *f)
 	else
 		fprintf(file, "%u invariants broke", bad);
 	fputs("</h1>\n", file);
+	if (f->options->peer) {
+		fputs("<p class=\"sub\">This was no pool of Brood, but --peer ", file);
+		html_text(file, f->options->peer);
+		fputs(".</p>\n", file);
+	}
 }
 
 /* The run in a few sentences. */
@@ -127,6 +132,7 @@ int html_report(const struct findings *f, const struct about *about, FILE *file)
 	if (broken(f))
 		html_invariants(file, f);
 	html_over_time(file, f);
+	html_chaos(file, f);
 	if (f->totals.verdicts) {
 		percentiles(file, f, all);
 		fputs("<div class=\"two\">\n", file);

@@ -15,6 +15,7 @@ void html_over_time(FILE *file, const struct findings *f);
 /* html_tables.c: tables */
 void html_verdicts(FILE *file, const struct findings *f);
 void html_kinds(FILE *file, const struct findings *f);
+void html_chaos(FILE *file, const struct findings *f);
 void html_invariants(FILE *file, const struct findings *f);
 void html_workers(FILE *file, const struct findings *f);
 void html_machine(FILE *file, const struct about *about);

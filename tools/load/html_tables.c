@@ -105,6 +105,46 @@ void html_kinds(FILE *file, const struct findings *f)
 	fputs("</tbody></table></div>\n", file);
 }
 
+/* ---- chaos ----------------------------------------------------------------------------------- */
+
+void html_chaos(FILE *file, const struct findings *f)
+{
+	bool begun = false;
+
+	for (unsigned kind = 0; kind < CHAOS_KINDS; kind++) {
+		const struct chaos_found *c = &f->chaos[kind];
+
+		if (!c->asked)
+			continue;
+		if (!begun) {
+			html_section(file, "chaos", "What was done to the pool",
+				"Each kind of act may do to the jobs what is expected of it, and "
+				"no "
+				"more. An act is missed when there was nobody to hit.");
+			fputs("<div class=\"scroll\"><table><thead><tr><th></th>"
+			      "<th class=\"n\">acts</th><th class=\"n minor\">missed</th>"
+			      "<th></th></tr></thead><tbody>\n",
+				file);
+		}
+		begun = true;
+		fprintf(file, "<tr><th><span class=\"key m%u\"><i></i>", html_mark_style(kind));
+		html_text(file, chaos_name(kind));
+		fputs("</span><br>", file);
+		html_text(file, c->found);
+		fputs("<br><span class=\"d\">expected: ", file);
+		html_text(file, chaos_expectation(kind));
+		fprintf(file,
+			"</span></th><td class=\"n\">%s</td><td class=\"n minor\">%s</td>"
+			"<td class=\"n\"><span class=\"pill %s\">%s</span></td></tr>\n",
+			figure_count(c->acted).text, figure_count(c->missed).text,
+			c->broken ? "bad" : "good", c->broken ? "broken" : "held");
+	}
+	if (begun) {
+		fputs("</tbody></table></div>\n", file);
+		html_section_end(file);
+	}
+}
+
 /* ---- invariants ------------------------------------------------------------------------------ */
 
 static const char *meaning(const char *name)
@@ -118,6 +158,7 @@ static const char *meaning(const char *name)
 		{ "pool_full", "At the end each place of the pool had a ready worker again." },
 		{ "nothing_left", "No process, no zombie and no descriptor was left." },
 		{ "counters_agree", "The pool's own counters say what the judge counted." },
+		{ "chaos_expected", "What was done to the pool did no more than it may." },
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(all); i++) {
@@ -181,7 +222,7 @@ void html_workers(FILE *file, const struct findings *f)
 			"%s jobs, to another worker: the first died before it began",
 			figure_count(s->redispatched).text);
 	if (te->reloads || te->resizes)
-		html_row(file, "changed", "%s reloads, %s new sizes",
+		html_row(file, "changed", "reloads: %s, new sizes: %s",
 			figure_count(te->reloads).text, figure_count(te->resizes).text);
 	html_row(file, "left at the end", "%u processes, %u zombies, %u descriptors",
 		f->left.processes, f->left.zombies, f->fds);

@@ -230,6 +230,18 @@ static void show_deaths(FILE *file, const struct over_time *t)
 		show(file, t, &chart);
 }
 
+/* Not for a peer, which has no pool of this library. */
+static void show_workers(FILE *file, const struct over_time *t)
+{
+	if (t->findings->options->way >= WAY_FORK)
+		return;
+	html_section(file, "pool", "The pool", NULL);
+	show_pool(file, t);
+	show_deaths(file, t);
+	html_workers(file, t->findings);
+	html_section_end(file);
+}
+
 void html_over_time(FILE *file, const struct findings *f)
 {
 	struct over_time t = { .findings = f };
@@ -253,11 +265,7 @@ void html_over_time(FILE *file, const struct findings *f)
 		show_latency(file, &t);
 		show_ends(file, &t);
 		html_section_end(file);
-		html_section(file, "pool", "The pool", NULL);
-		show_pool(file, &t);
-		show_deaths(file, &t);
-		html_workers(file, f);
-		html_section_end(file);
+		show_workers(file, &t);
 	}
 	free(t.mark);
 	free(t.columns);
