@@ -87,11 +87,15 @@ static struct part part_of(const char *text, char end)
 	return (struct part){ text, stop ? (size_t)(stop - text) : strlen(text) };
 }
 
-/* Cuts `part` before the first `mark`. True: there is one, and *ret is what stands behind it. */
+/*
+ * Cuts `part` before the first `mark`. True: there is one, and *ret is what stands behind it. False:
+ * *ret is empty.
+ */
 static bool cut(struct part *part, char mark, struct part *ret)
 {
 	const char *at = memchr(part->at, mark, part->length);
 
+	*ret = (struct part){ "", 0 };
 	if (!at)
 		return false;
 	*ret = (struct part){ at + 1, (size_t)(part->at + part->length - at - 1) };
