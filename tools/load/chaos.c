@@ -33,6 +33,7 @@ struct chaos {
 	struct pressure pressure;
 	struct waiting waiting[WAITING_MAX];
 	unsigned waiting_count;
+	unsigned victims_count;
 	bool reload_due; /* the last one goes on still */
 	uint64_t retry_ns;
 	bool over, killed_supervisor;
@@ -120,16 +121,12 @@ static void count(struct chaos *c, uint32_t kind, bool acted)
 	(acted ? c->acted : c->missed)[kind]++;
 }
 
-static void note_victim(struct chaos *c, uint32_t kind, uint32_t slot)
+/* The log has the victims that the schedule wants, whether or not they can be hit. */
+static void note_victim(struct chaos *c, const struct chaos_event *event)
 {
-	struct chaos_tally *t = &c->tally->chaos;
-	uint32_t number = atomic_load(&t->victims);
-
-	log_event("victim %u %s slot=%u", number, chaos_name(kind), slot);
-	if (number == CHAOS_VICTIMS_MAX)
-		return;
-	t->victim[number] = (struct chaos_victim){ kind, slot };
-	atomic_store(&t->victims, number + 1);
+	log_event("victim %u %s slot=%u", c->victims_count++,
+		chaos_name(c->options->chaos.act[event->act].kind),
+		victims_slot(c->victims, event->random));
 }
 
 /* ---- kills ----------------------------------------------------------------------------------- */
@@ -317,7 +314,7 @@ static void act(struct chaos *c, const struct chaos_event *event, uint64_t now)
 		return;
 	}
 	if (kind == CHAOS_KILL || kind == CHAOS_STOP)
-		note_victim(c, kind, victims_slot(c->victims, event->random));
+		note_victim(c, event);
 	if (event->late) {
 		count(c, kind, false);
 		return;

@@ -43,12 +43,6 @@ struct chaos_mark {
 /* Kills leave these marks to the acts that last: without its mark such an act does not begin. */
 #define CHAOS_MARKS_KEPT 4096
 
-/* Victims in the order of the schedule: the same seed gives the same list. */
-struct chaos_victim {
-	uint32_t kind, slot;
-};
-#define CHAOS_VICTIMS_MAX 65536
-
 struct chaos_tally {
 	/* The judge writes: how often it asked, the size it asked for, and the mark of the act. */
 	_Atomic uint32_t reloads, resizes;
@@ -56,8 +50,6 @@ struct chaos_tally {
 	_Atomic uint32_t reload_mark;
 	/* The monitor writes: how many reloads are over, well or not. */
 	_Atomic uint32_t reloads_over;
-	_Atomic uint32_t victims;
-	struct chaos_victim victim[CHAOS_VICTIMS_MAX];
 	/* Drivers write: what came of a kind of chaos and was expected, and what was not. */
 	_Atomic uint64_t expected[CHAOS_KINDS], unexpected[CHAOS_KINDS];
 };
@@ -95,6 +87,8 @@ struct brood_verdict;
 bool chaos_is_short(long error);
 /* A call failed before there was a job. */
 void chaos_refused(struct driver *d, const struct load_job *job, long error);
+/* A verdict may come so long after its job's end: this machine may be loaded. */
+#define CHAOS_LATE_NS 5000000000ull
 /* bad: what rules_judge() said. Returns it, or NULL: chaos explains that verdict. */
 const char *chaos_verdict(struct driver *d, const struct load_job *job,
 	const struct brood_verdict *v, const char *bad);

@@ -117,12 +117,24 @@ static bool is_want(const struct brood_verdict *v)
 		v->detail == BROOD_DETAIL_MEMORY;
 }
 
+/* A verdict came so long after the end that it tells; no stalled engine explains it. */
+static bool is_late(
+	const struct driver *d, const struct load_job *job, const struct brood_verdict *v)
+{
+	uint64_t told = (v->queue_us + v->run_us) * NS_US;
+
+	return load_now() > job->start_ns + told + CHAOS_LATE_NS &&
+		on_since(d->engine->tally, BIT(CHAOS_ENGINE_STALL), job->start_ns) == CHAOS_KINDS;
+}
+
 const char *chaos_verdict(struct driver *d, const struct load_job *job,
 	const struct brood_verdict *v, const char *bad)
 {
 	const struct tally *t = d->engine->tally;
 	uint32_t kind;
 
+	if (!bad && is_late(d, job, v))
+		return "it came long after the end that it tells";
 	if (!d->engine->options->chaos.count)
 		return bad;
 	if (bad && is_want(v)) {

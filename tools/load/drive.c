@@ -152,9 +152,11 @@ static bool own_verdict(struct driver *d, const struct load_job *job, const stru
 static void judge_verdict(
 	struct driver *d, const struct load_job *job, const struct brood_verdict *v)
 {
-	const char *bad = chaos_verdict(d, job, v, rules_judge(d->engine, job, v));
+	const char *bad = pools_right(d, v) ? rules_judge(d->engine, job, v)
+					    : "it ran in another pool";
 	char line[160];
 
+	bad = chaos_verdict(d, job, v, bad);
 	if (!bad)
 		return;
 	d->shard->wrong[job->kind]++;

@@ -39,8 +39,8 @@ struct line {
 	unsigned char *request;
 };
 
-static bool as_usual(
-	const struct driver *d, const struct load_job *job, const struct brood_result *r)
+static bool as_usual(const struct driver *d, const struct load_job *job,
+	const struct brood_result *r, uint64_t now)
 {
 	const struct brood_verdict *v = &r->verdict;
 	const struct work *work = job_work(job->kind, true);
@@ -48,9 +48,10 @@ static bool as_usual(
 	return v->id == job->id && v->outcome == BROOD_DONE &&
 		!((unsigned)v->detail | (unsigned)v->code | (unsigned)v->signal |
 			(unsigned)v->core | v->left) &&
-		v->started && v->attempts && v->pid > 0 && v->generation &&
-		v->slot < d->engine->slots && v->path < PATHS && d->engine->paths >> v->path & 1 &&
-		v->size == sizeof *v && !memcmp(v->name, work->name, work->name_size) &&
+		now < job->start_ns + CHAOS_LATE_NS && pools_right(d, v) && v->started &&
+		v->attempts && v->pid > 0 && v->generation && v->slot < d->engine->slots &&
+		v->path < PATHS && d->engine->paths >> v->path & 1 && v->size == sizeof *v &&
+		!memcmp(v->name, work->name, work->name_size) &&
 		(job->kind == KIND_ECHO || job->kind == KIND_NOP) && r->reply_size == job->size &&
 		v->reply_size == job->size && payload_same(job->key, 0, r->reply, job->size);
 }
@@ -88,7 +89,7 @@ static void look_at_result(struct line *l, const struct brood_result *r, uint64_
 		return;
 	}
 	job = &l->places[number].job;
-	if (as_usual(d, job, r)) {
+	if (as_usual(d, job, r, now)) {
 		count_usual(d, job, &r->verdict, now);
 	} else {
 		reply.intact = !reply.size ||

@@ -338,6 +338,8 @@ struct engine {
 /* The options get what --pools asks for; the engine gets the number of slots. */
 void pools_add(struct engine *e, struct brood_options *options);
 uint32_t pools_slots(const struct options *o, unsigned pool); /* with spare ones */
+/* True: the verdict names the pool to which this thread gives its jobs. */
+bool pools_right(const struct driver *d, const struct brood_verdict *v);
 /* NULL: the first one */
 struct brood_pool *pools_of_thread(const struct engine *e, unsigned thread);
 

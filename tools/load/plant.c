@@ -21,9 +21,15 @@
 #define PLANT_GRANDCHILD 7
 #define PLANT_SLOT       8
 #define PLANT_INCOMPLETE 9
+#define PLANT_LATE       10
+#define PLANT_POOL       11
+#define PLANT_RELOAD     12
+#define PLANT_HISTOGRAM  13
 #define EVERY            4000
+#define LATE_BY_NS       (7 * NS_S)
 
-#if (PLANT >= PLANT_LOST && PLANT <= PLANT_FLIPPED) || PLANT == PLANT_INCOMPLETE
+#if (PLANT >= PLANT_LOST && PLANT <= PLANT_FLIPPED) || PLANT == PLANT_INCOMPLETE || \
+	PLANT == PLANT_LATE || PLANT == PLANT_POOL
 /* True once in a fixed number of calls. */
 static bool now_and_then(void)
 {
@@ -33,13 +39,46 @@ static bool now_and_then(void)
 }
 #endif
 
+#if PLANT == PLANT_POOL
+/* Now and then: the options for the pool of the next thread. */
+static const struct brood_job_options *plant_options(const struct driver *d)
+{
+	static _Thread_local struct brood_job_options other;
+
+	if (!now_and_then())
+		return &d->options;
+	other = d->options;
+	other.pool = pools_of_thread(d->engine, d->index + 1);
+	return &other;
+}
+#else
+static const struct brood_job_options *plant_options(const struct driver *d) { return &d->options; }
+#endif
+
+/* Once, while a reload goes on. */
+static bool plant_refuses(const struct driver *d)
+{
+#if PLANT == PLANT_RELOAD
+	static _Atomic bool refused;
+	const struct chaos_tally *t = &d->engine->tally->chaos;
+
+	return atomic_load(&t->reloads) > atomic_load(&t->reloads_over) &&
+		!atomic_exchange(&refused, true);
+#else
+	(void)d;
+	return false;
+#endif
+}
+
 int plant_open(const struct driver *d, const struct load_job *job, int *ret_fd,
 	struct brood_handle **ret_handle)
 {
 	const struct work *work = job_work(job->kind, d->engine->whole);
 
+	if (plant_refuses(d))
+		return -EAGAIN;
 	return brood_open_named(
-		d->engine->brood, work->fn, work->name, &d->options, ret_fd, ret_handle);
+		d->engine->brood, work->fn, work->name, plant_options(d), ret_fd, ret_handle);
 }
 
 #if PLANT == PLANT_LOST
@@ -78,6 +117,25 @@ static bool plant_verdict(struct brood_handle *handle, struct brood_verdict *ver
 	if (now_and_then())
 		verdict->pid = 0;
 	return false;
+}
+#elif PLANT == PLANT_LATE
+static bool plant_verdict(struct brood_handle *handle, struct brood_verdict *verdict)
+{
+	static _Atomic(struct brood_handle *) late;
+	static _Atomic bool once;
+	static uint64_t until_ns;
+
+	(void)verdict;
+	if (now_and_then() && !atomic_exchange(&once, true)) {
+		const struct timespec pause = { .tv_sec = (time_t)(LATE_BY_NS / NS_S) };
+
+		until_ns = load_now() + LATE_BY_NS;
+		if (handle)
+			atomic_store(&late, handle);
+		else
+			nanosleep(&pause, NULL);
+	}
+	return handle && handle == atomic_load(&late) && load_now() < until_ns;
 }
 #else
 static bool plant_verdict(struct brood_handle *handle, struct brood_verdict *verdict)
@@ -122,8 +180,10 @@ ssize_t plant_call(const struct driver *d, const struct load_job *job,
 	const struct plant_bytes *bytes, struct brood_verdict *ret_verdict)
 {
 	const struct work *work = job_work(job->kind, d->engine->whole);
-	ssize_t n = brood_call_named(d->engine->brood, work->fn, work->name, bytes->request,
-		bytes->request_size, bytes->reply, bytes->reply_size, &d->options, ret_verdict);
+	ssize_t n = plant_refuses(d) ? -EAGAIN
+				     : brood_call_named(d->engine->brood, work->fn, work->name,
+					       bytes->request, bytes->request_size, bytes->reply,
+					       bytes->reply_size, plant_options(d), ret_verdict);
 
 	if (n > 0)
 		plant_received(job, bytes->reply, (size_t)n);
@@ -137,6 +197,8 @@ int plant_submit(
 {
 	const struct work *work = job_work(job->kind, d->engine->whole);
 
+	if (plant_refuses(d))
+		return -EAGAIN;
 	return brood_submit_named(
 		d->engine->brood, work->fn, work->name, request, job->size, &d->options, ret_id);
 }
@@ -187,6 +249,32 @@ static int plant_spoil(const struct brood_result **results, int n)
 	if (last && last->reply_size && last->reply_size <= REPLY_MAX)
 		memcpy(plant_other, last->reply, last->reply_size);
 	return count;
+}
+#elif PLANT == PLANT_LATE
+/* Keeps one result back; results have room for it. */
+static int plant_spoil(const struct brood_result **results, int n)
+{
+	static _Thread_local struct brood_result kept;
+	static _Thread_local unsigned char reply[256];
+	static _Thread_local uint64_t until_ns;
+	static _Thread_local bool once;
+	int count = n > 0 ? n : 0;
+
+	for (int i = 0; i < n && !once; i++) {
+		if (!now_and_then() || results[i]->reply_size > sizeof reply)
+			continue;
+		once = true;
+		until_ns = load_now() + LATE_BY_NS;
+		kept = *results[i];
+		if (kept.reply_size)
+			kept.reply = memcpy(reply, kept.reply, kept.reply_size);
+		results[i] = results[--count];
+	}
+	if (until_ns && load_now() >= until_ns) {
+		until_ns = 0;
+		results[count++] = &kept;
+	}
+	return count ? count : n < 0 ? n : 0;
 }
 #else
 static int plant_spoil(const struct brood_result **results, int n)
@@ -257,5 +345,11 @@ void plant_engine(const struct tally *tally) { plant_leave(tally); }
 
 int plant_histogram(struct brood_pool *pool, enum brood_time which, struct brood_histogram *ret)
 {
-	return brood_histogram(pool, which, ret);
+	int r = brood_histogram(pool, which, ret);
+
+#if PLANT == PLANT_HISTOGRAM
+	memmove(ret->buckets + 1, ret->buckets, sizeof ret->buckets - sizeof ret->buckets[0]);
+	ret->buckets[0] = 0;
+#endif
+	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plant.h - one thin layer between brood-load and the library's calls. Built with PLANT=1..9, the
+ * plant.h - one thin layer between brood-load and the library's calls. Built with PLANT=1..13, the
  * layer has one bug of the kind that a library could have. With each bug the tool must exit with 1
  * and name the right invariant. Without PLANT every function here only calls the library.
  *
@@ -13,6 +13,10 @@
  *   7  a grandchild is left                    nothing_left
  *   8  a slot of the pool is lost              pool_full
  *   9  a verdict in 10,000 is not complete     one_verdict_per_job
+ *  10  a verdict comes 7 s late                one_verdict_per_job
+ *  11  a job runs in another pool              one_verdict_per_job
+ *  12  a job is refused while a reload goes on chaos_expected
+ *  13  a histogram is off by a bucket          counters_agree
  */
 #ifndef BROOD_LOAD_PLANT_H
 #define BROOD_LOAD_PLANT_H

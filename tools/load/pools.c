@@ -3,6 +3,7 @@
 #include "load.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Spare slots, as brood_stats(3) tells. */
 static uint32_t slots_of(uint32_t workers) { return workers + (workers / 8 > 2 ? workers / 8 : 2); }
@@ -36,6 +37,18 @@ void pools_add(struct engine *e, struct brood_options *options)
 	}
 	options->pools = list;
 	options->pools_count = o->pools - 1;
+}
+
+bool pools_right(const struct driver *d, const struct brood_verdict *v)
+{
+	unsigned pool = d->index % d->engine->options->pools;
+	char name[16] = "main";
+
+	if (d->engine->options->pools == 1)
+		return true;
+	if (pool)
+		snprintf(name, sizeof name, "%u", pool);
+	return strcmp(v->pool, name) == 0;
 }
 
 struct brood_pool *pools_of_thread(const struct engine *e, unsigned thread)
