@@ -97,6 +97,7 @@ static void placed(const struct brood_options *options)
 	CHECK_EQ(delegation_count(""), 0);
 	CHECK_STR(delegation_of(supervisor), "brood-supervisor");
 	CHECK_STR(delegation_of(getpid()), "brood-supervisor");
+	CHECK(WAIT_UNTIL(proc_guard(supervisor) > 0, SOON_MS)); /* until it has its title */
 	CHECK_STR(delegation_of(proc_guard(supervisor)), "brood-supervisor");
 	if (proc_spawner(supervisor) > 0)
 		CHECK_STR(delegation_of(proc_spawner(supervisor)), "brood-supervisor");
