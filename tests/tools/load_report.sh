@@ -61,6 +61,27 @@ done
 ! grep -q "$(uname -n)" page.html || [ "$(uname -n | wc -c)" -lt 5 ]
 ok $? "not the name of the host"
 
+timeout 100 "$program" -q -d 2 -w 2 --rate 500 --fail-if 'p99<1us' --fail-if 'refused>0' \
+	--chaos 'engine-stall 200ms at 1s' --report page.html >out 2>err
+ok $? "an open loop: $(cat err)"
+good page.html
+sections pace chaos
+has 'open loop: 500/s' plan
+has '>intended<' plan
+has '>corrected<' curve
+has '>raw<' curve
+has '>echo, raw<' table
+has 'fails if p99&lt;1us' condition
+timeout 100 "$program" -q -n 200 -w 2 --fail-if 'p99>1us' --report page.html >out 2>err
+[ $? -ne 0 ]
+ok $? "a condition that fails"
+has ', but 1 of the conditions failed' headline
+timeout 100 "$program" -q -n 200 -w 2 --peer fork --report page.html >out 2>err
+ok $? "a peer: $(cat err)"
+good page.html
+! grep -q '<section id="pool">' page.html
+ok $? "a peer has no pool"
+
 # What a user gives comes back as text.
 timeout 100 "$program" -q -n 200 -w 2 --report '<b>"it'"'"'s&.html' >out 2>err
 ok $? "a file with an odd name: $(cat err)"

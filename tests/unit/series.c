@@ -24,7 +24,7 @@ static struct series_view view_of(const struct series *s, uint64_t elapsed, unsi
 {
 	struct series_view view;
 
-	cr_assert(series_view(&s, 1, elapsed, most, &view));
+	cr_assert(series_view(&s, 1, 0, elapsed, most, &view));
 	return view;
 }
 
@@ -131,7 +131,8 @@ Test(unit_series, series_of_several_widths_are_one)
 	series_given(s[0], 25 * MS);
 	series_given(s[1], 2 * MS);
 	series_given(s[1], 6 * S); /* this one has folded */
-	cr_assert(series_view((const struct series *const *)s, 2, 6001 * MS, SERIES_SLICES, &view));
+	cr_assert(series_view(
+		(const struct series *const *)s, 2, 0, 6001 * MS, SERIES_SLICES, &view));
 	cr_assert_eq(view.width_ns, 20 * MS);
 	cr_assert_eq(view.slice[0].given, 2);
 	cr_assert_eq(view.slice[1].given, 1);
@@ -165,6 +166,24 @@ Test(unit_series, a_view_has_no_more_slices_than_asked_for)
 	free(s);
 }
 
+Test(unit_series, a_view_may_begin_later)
+{
+	struct series *s = fresh(0);
+	struct series_view view;
+	uint64_t sum = 0;
+
+	for (uint64_t ms = 0; ms < 3000; ms++)
+		series_given(s, ms * MS);
+	cr_assert(series_view((const struct series *const *)&s, 1, 995 * MS, 3 * S, 30, &view));
+	cr_assert_eq(view.elapsed_ns, 2 * S);
+	for (unsigned i = 0; i < view.count; i++)
+		sum += view.slice[i].given;
+	cr_assert_eq(sum, 2000);
+	series_view_free(&view);
+	cr_assert_not(series_view((const struct series *const *)&s, 1, 4 * S, 3 * S, 30, &view));
+	free(s);
+}
+
 Test(unit_series, what_comes_before_or_after_counts_at_the_ends)
 {
 	struct series *s = fresh(S);
@@ -177,7 +196,7 @@ Test(unit_series, what_comes_before_or_after_counts_at_the_ends)
 	cr_assert_eq(view.slice[0].given, 1);
 	cr_assert_eq(view.slice[9].given, 1);
 	series_view_free(&view);
-	cr_assert_not(series_view((const struct series *const *)&s, 1, 0, 10, &view));
+	cr_assert_not(series_view((const struct series *const *)&s, 1, 0, 0, 10, &view));
 	free(s);
 }
 

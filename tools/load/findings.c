@@ -25,7 +25,8 @@ struct histogram *findings_latency(const struct findings *f)
 	return sum;
 }
 
-bool findings_view(const struct findings *f, unsigned most, struct series_view *ret)
+static bool view_from(
+	const struct findings *f, uint64_t from_ns, unsigned most, struct series_view *ret)
 {
 	const struct series *all[SHARDS_MAX];
 
@@ -36,7 +37,20 @@ bool findings_view(const struct findings *f, unsigned most, struct series_view *
 		return false;
 	}
 	return series_view(
-		all, f->tally->shards, (uint64_t)(f->elapsed_s * (double)NS_S), most, ret);
+		all, f->tally->shards, from_ns, (uint64_t)(f->elapsed_s * (double)NS_S), most, ret);
+}
+
+bool findings_view(const struct findings *f, unsigned most, struct series_view *ret)
+{
+	return view_from(f, 0, most, ret);
+}
+
+uint64_t findings_warm_ns(const struct findings *f)
+{
+	const struct tally_engine *te = &f->tally->engine;
+	uint64_t warm = atomic_load(&te->warm_ns), start = atomic_load(&te->run_start_ns);
+
+	return warm > start ? warm - start : 0;
 }
 
 static void make_batch(const struct series_view *view, unsigned i, struct batch *ret)
@@ -60,7 +74,7 @@ unsigned findings_batches(const struct findings *f, struct batch ret[BATCHES_MAX
 	struct series_view view;
 	unsigned count;
 
-	if (!findings_view(f, BATCHES_MAX, &view))
+	if (!view_from(f, findings_warm_ns(f), BATCHES_MAX, &view))
 		return 0;
 	count = view.count;
 	if (count > 1 && series_seconds(&view, count - 1) * 2 < series_seconds(&view, 0))

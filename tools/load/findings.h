@@ -20,7 +20,10 @@ struct histogram *findings_latency(const struct findings *f);
 /* The series of all threads. False: there is none. */
 bool findings_view(const struct findings *f, unsigned most, struct series_view *ret);
 
-/* Parts of the run of equal length, for comparing two runs. */
+/* The length of the warm-up, which is not measured. */
+uint64_t findings_warm_ns(const struct findings *f);
+
+/* Parts of the run after the warm-up, of equal length, for comparing two runs. */
 #define BATCHES_MAX 30
 struct batch {
 	double seconds;

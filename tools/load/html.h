@@ -73,6 +73,7 @@ struct html_chart {
 	const struct html_line *lines;
 	unsigned lines_count;
 	const struct html_marks *marks; /* NULL: none */
+	double warm;                    /* up to here it is the warm-up */
 };
 /* Chooses y_from and y_to so that all lines fit. */
 void html_fit(struct html_chart *chart);

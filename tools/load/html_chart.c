@@ -299,6 +299,9 @@ void html_chart(FILE *file, const struct html_chart *c)
 	html_text(file, c->title);
 	fputs("\">\n", file);
 	grid(file, c);
+	if (c->warm > 0)
+		fprintf(file, "<rect class=\"warm\" width=\"%.1f\" height=\"%d\"/>\n",
+			x_place(c, c->warm) * SIDE, SIDE);
 	if (c->marks)
 		bands(file, c);
 	for (unsigned l = 0; l < c->lines_count; l++)

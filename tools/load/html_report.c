@@ -22,20 +22,20 @@ static unsigned broken(const struct findings *f)
 
 /* ---- the head -------------------------------------------------------------------------------- */
 
-static double rate_of(const struct findings *f) { return rates_achieved(f); }
-
 static void headline(FILE *file, const struct findings *f)
 {
-	unsigned bad = broken(f);
+	unsigned bad = broken(f), failed = html_conditions(NULL, f);
 
 	fprintf(file, "<header>\n<div class=\"brand\">brood-load %s</div>\n<h1%s><i></i>",
-		brood_version(), bad ? " class=\"bad\"" : "");
+		brood_version(), bad || failed ? " class=\"bad\"" : "");
 	if (!bad)
 		fputs("All invariants held", file);
 	else if (bad == 1)
 		fputs("An invariant broke", file);
 	else
 		fprintf(file, "%u invariants broke", bad);
+	if (failed)
+		fprintf(file, "%s %u of the conditions failed", bad ? "," : ", but", failed);
 	fputs("</h1>\n", file);
 	if (f->options->peer) {
 		fputs("<p class=\"sub\">This was no pool of Brood, but --peer ", file);
@@ -56,7 +56,7 @@ static void lead(FILE *file, const struct findings *f, const struct histogram *a
 	}
 	fprintf(file, "<p class=\"lead\"><b>%s jobs</b> in %.2f s, %s a second.",
 		figure_count(t->submitted).text, f->elapsed_s,
-		figure_count((uint64_t)rate_of(f)).text);
+		figure_count((uint64_t)rates_achieved(f)).text);
 	if (histogram_count(all)) {
 		fputs(" Half of them ended within <b>", file);
 		html_time(file, (double)histogram_quantile(all, 0.5));
@@ -82,7 +82,7 @@ static void tiles(FILE *file, const struct findings *f, const struct histogram *
 {
 	const struct totals *t = &f->totals;
 	uint64_t done = t->outcomes[BROOD_DONE], not_done = t->verdicts - done;
-	struct figure rate = figure_count((uint64_t)rate_of(f)),
+	struct figure rate = figure_count((uint64_t)rates_achieved(f)),
 		      died = figure_count(f->workers_killed), bad = figure_count(t->unaccounted),
 		      other = figure_count(not_done);
 	struct figure p50 = figure_time((double)histogram_quantile(all, 0.5)),
@@ -96,25 +96,6 @@ static void tiles(FILE *file, const struct findings *f, const struct histogram *
 		{ bad.text, "unaccounted", t->unaccounted != 0 } };
 
 	html_tiles(file, list, COUNT_OF(list));
-}
-
-/* ---- the curve ------------------------------------------------------------------------------- */
-
-static void percentiles(FILE *file, const struct findings *f, const struct histogram *all)
-{
-	const struct html_curve curves[] = { { "latency", "c1", all, false } };
-
-	html_section(file, "latency", "Latency",
-		"Each step to the right leaves a tenth of the jobs: at 99.9 % one job in a "
-		"thousand took longer.");
-	if (histogram_count(all))
-		html_curves(file, curves, COUNT_OF(curves));
-	html_kinds(file, f);
-	fputs("<p class=\"note\">The load was a closed loop: a caller gives its next job when it "
-	      "has the last verdict, so a slow pool is offered less. These latencies leave out the "
-	      "wait of jobs that come at a pace of their own.</p>\n",
-		file);
-	html_section_end(file);
 }
 
 int html_report(const struct findings *f, const struct about *about, FILE *file)
@@ -131,10 +112,11 @@ int html_report(const struct findings *f, const struct about *about, FILE *file)
 		tiles(file, f, all);
 	if (broken(f))
 		html_invariants(file, f);
+	html_pace(file, f);
 	html_over_time(file, f);
 	html_chaos(file, f);
 	if (f->totals.verdicts) {
-		percentiles(file, f, all);
+		html_latency(file, f, all);
 		fputs("<div class=\"two\">\n", file);
 		html_verdicts(file, f);
 	} else {

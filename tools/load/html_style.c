@@ -66,6 +66,7 @@ const char html_style[] =
 	".grid,.line,.tick{vector-effect:non-scaling-stroke}\n"
 	".tick{stroke:currentColor;fill:none;stroke-width:1.2}\n"
 	".fine{stroke-opacity:.34;stroke-width:1}\n"
+	".warm{fill:var(--soft);fill-opacity:.12}\n"
 	".band{fill:currentColor;fill-opacity:.13;stroke:none}\n"
 	".c1{color:var(--c1)}.c2{color:var(--c2)}.c3{color:var(--c3)}.c4{color:var(--c4)}\n"
 	".c5{color:var(--c5)}.c6{color:var(--c6)}.c7{color:var(--c7)}.cbad{color:var(--bad)}\n"

@@ -98,8 +98,13 @@ void html_kinds(FILE *file, const struct findings *f)
 	      "<th class=\"n\">p50</th><th class=\"n minor\">p90</th><th class=\"n\">p99</th>"
 	      "<th class=\"n\">p99.9</th><th class=\"n\">slowest</th></tr></thead><tbody>\n",
 		file);
-	for (unsigned k = 0; k < KINDS; k++)
+	for (unsigned k = 0; k < KINDS; k++) {
+		char name[40];
+
 		times_row(file, kind_name((enum kind)k), f->latency[k]);
+		snprintf(name, sizeof name, "%s, raw", kind_name((enum kind)k));
+		times_row(file, name, f->raw[k]);
+	}
 	times_row(file, "death to verdict", f->death_to_verdict);
 	times_row(file, "death to ready", f->death_to_ready);
 	fputs("</tbody></table></div>\n", file);

@@ -5,6 +5,7 @@
  * above each other.
  */
 #include "html_report.h"
+#include "pace.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 struct columns { /* a figure for each slice */
 	double x[POINTS];
 	double zero[POINTS];
-	double given[POINTS], ended[POINTS];
+	double planned[POINTS], ended[POINTS];
 	double p50[POINTS], p99[POINTS], max[POINTS];
 	double outcome[BROOD_OUTCOMES][POINTS]; /* each on top of those before; not BROOD_DONE */
 	double busy[POINTS], ready[POINTS], least[POINTS], there[POINTS], wanted[POINTS];
@@ -57,11 +58,14 @@ static bool read_marks(struct over_time *t)
 }
 
 /* What the colours of the marks mean. */
-static void marks_key(FILE *file, const struct html_marks *marks)
+static void marks_key(FILE *file, const struct html_marks *marks, bool warm)
 {
-	if (!marks->count)
+	if (!marks->count && !warm)
 		return;
 	fputs("<p class=\"sub\">", file);
+	if (warm)
+		fputs("<span class=\"key c7\"><i></i>warm-up, left out of all figures</span> ",
+			file);
 	for (unsigned kind = 0; kind < CHAOS_KINDS; kind++) {
 		unsigned count = 0;
 
@@ -81,11 +85,13 @@ static void marks_key(FILE *file, const struct html_marks *marks)
 static void fill_jobs(struct over_time *t, unsigned i)
 {
 	const struct series_slice *slice = &t->view.slice[i];
+	const struct pace_plan *plan = &t->findings->options->pacing.plan;
+	double begin = (double)i * (double)t->view.width_ns / (double)NS_S;
 	double seconds = series_seconds(&t->view, i), sum = 0;
 	struct columns *c = t->columns;
 
-	c->x[i] = ((double)i * (double)t->view.width_ns / (double)NS_S) + seconds / 2;
-	c->given[i] = slice->given / seconds;
+	c->x[i] = begin + seconds / 2;
+	c->planned[i] = (pace_jobs(plan, begin + seconds) - pace_jobs(plan, begin)) / seconds;
 	c->ended[i] = (double)series_verdicts(slice) / seconds;
 	c->p50[i] = series_quantile(slice->latency, slice->max_ns, 0.5);
 	c->p99[i] = series_quantile(slice->latency, slice->max_ns, 0.99);
@@ -125,6 +131,7 @@ static void show(FILE *file, const struct over_time *t, struct html_chart *chart
 	chart->x = t->columns->x;
 	chart->count = t->view.count;
 	chart->marks = &t->marks;
+	chart->warm = (double)findings_warm_ns(t->findings) / (double)NS_S;
 	html_fit(chart);
 	html_chart(file, chart);
 }
@@ -134,7 +141,7 @@ static void show_rate(FILE *file, const struct over_time *t)
 	const struct columns *c = t->columns;
 	const struct html_line lines[] = {
 		{ .name = "ended", .style = "c1", .y = c->ended, .base = c->zero },
-		{ .name = "given", .style = "c7", .y = c->given, .dashed = true },
+		{ .name = "planned", .style = "c7", .y = c->planned, .dashed = true },
 	};
 	struct html_chart chart = { .title = "Jobs a second",
 		.unit = UNIT_RATE,
@@ -142,7 +149,7 @@ static void show_rate(FILE *file, const struct over_time *t)
 		.lines = lines,
 		.lines_count = COUNT_OF(lines) };
 
-	/* in a closed loop a job is given when one has ended */
+	/* in a closed loop there is no plan */
 	if (t->findings->options->pacing.plan.stages == 0)
 		chart.lines_count--;
 	show(file, t, &chart);
@@ -260,7 +267,7 @@ void html_over_time(FILE *file, const struct findings *f)
 			fill_pool(&t, i, &died);
 		}
 		html_section(file, "time", "Over time", NULL);
-		marks_key(file, &t.marks);
+		marks_key(file, &t.marks, findings_warm_ns(f) > 0);
 		show_rate(file, &t);
 		show_latency(file, &t);
 		show_ends(file, &t);

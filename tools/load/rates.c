@@ -71,8 +71,7 @@ double rates_achieved(const struct findings *f)
 
 struct histogram *rates_raw(const struct findings *f)
 {
-	void *memory = aligned_alloc(64, (histogram_size() + 63) & ~(size_t)63);
-	struct histogram *sum = memory ? histogram_init(memory) : NULL;
+	struct histogram *sum = histogram_new();
 
 	for (unsigned k = 0; sum && k < KINDS; k++) {
 		if (f->raw[k])

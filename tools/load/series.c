@@ -149,38 +149,43 @@ void series_add_all(const struct series *s, uint32_t inout_latency[SERIES_BUCKET
 
 /* ---- several as one -------------------------------------------------------------------------- */
 
-static void add_series(const struct series *s, struct series_view *view)
+static void add_series(const struct series *s, uint64_t from_ns, struct series_view *view)
 {
 	for (unsigned i = 0; i < SERIES_SLICES; i++) {
-		uint64_t at = i * s->width_ns / view->width_ns;
+		uint64_t time = i * s->width_ns, at;
 
+		if (time < from_ns)
+			continue;
+		at = (time - from_ns) / view->width_ns;
 		if (at >= view->count)
 			at = view->count - 1;
 		add_slice(&view->slice[at], &s->slice[i]);
 	}
 }
 
-bool series_view(const struct series *const *all, unsigned n, uint64_t elapsed_ns, unsigned most,
-	struct series_view *ret)
+bool series_view(const struct series *const *all, unsigned n, uint64_t from_ns, uint64_t elapsed_ns,
+	unsigned most, struct series_view *ret)
 {
 	uint64_t width = SERIES_WIDTH_NS, count;
 
-	*ret = (struct series_view){ .elapsed_ns = elapsed_ns };
+	*ret = (struct series_view){ 0 };
 	for (unsigned i = 0; i < n; i++) {
 		if (all[i]->width_ns > width)
 			width = all[i]->width_ns;
 	}
-	count = (elapsed_ns + width - 1) / width;
+	from_ns = (from_ns + width - 1) / width * width;
+	ret->elapsed_ns = elapsed_ns > from_ns ? elapsed_ns - from_ns : 0;
+	count = (ret->elapsed_ns + width - 1) / width;
 	if (!count || !most)
 		return false;
 	ret->width_ns = width * ((count + most - 1) / most);
-	ret->count = (unsigned)((elapsed_ns + ret->width_ns - 1) / ret->width_ns);
+	ret->count = (unsigned)((ret->elapsed_ns + ret->width_ns - 1) / ret->width_ns);
 	ret->slice = calloc(ret->count, sizeof *ret->slice);
 	for (unsigned i = 0; i < n && ret->slice; i++) {
 		if (atomic_load(&all[i]->folding))
 			ret->torn++;
 		else
-			add_series(all[i], ret);
+			add_series(all[i], from_ns, ret);
 	}
 	return ret->slice;
 }

@@ -51,7 +51,7 @@ void series_refused(struct series *s, uint64_t now, unsigned outcome); /* it has
 /* Adds the latencies of the whole run so far. The sums wrap; differences of them are right. */
 void series_add_all(const struct series *s, uint32_t inout_latency[SERIES_BUCKETS]);
 
-/* Several series as one, cut at the run's end. */
+/* Several series as one. */
 struct series_view {
 	uint64_t width_ns, elapsed_ns;
 	unsigned count;
@@ -59,11 +59,11 @@ struct series_view {
 	struct series_slice *slice;
 };
 /*
- * The view has `most` slices at the most. Frees nothing of the series. False: no memory, or no
- * time has gone by.
+ * The view begins from_ns after the series, or with the next slice, and ends elapsed_ns after
+ * them. It has `most` slices at the most. False: no memory, or no time lies between.
  */
-bool series_view(const struct series *const *all, unsigned n, uint64_t elapsed_ns, unsigned most,
-	struct series_view *ret);
+bool series_view(const struct series *const *all, unsigned n, uint64_t from_ns, uint64_t elapsed_ns,
+	unsigned most, struct series_view *ret);
 void series_view_free(struct series_view *view);
 /* How long the slice is: the last one may be shorter. */
 double series_seconds(const struct series_view *view, unsigned i);
