@@ -61,8 +61,7 @@ static uint64_t all_workers(const struct pool_setups *pools)
 	return count;
 }
 
-/* Bytes that all workers may allocate, in pools that limit them; UINT64_MAX: more than fits. */
-static uint64_t all_memory(const struct pool_setups *pools, uint64_t *ret_workers)
+uint64_t capacity_memory(const struct pool_setups *pools, uint64_t *ret_workers)
 {
 	uint64_t sum = 0, of_pool;
 
@@ -135,7 +134,7 @@ static int judge_tasks(const struct capacity *c, const struct pool_setups *pools
 
 static void judge_memory(const struct capacity *c, const struct pool_setups *pools, char *line)
 {
-	uint64_t workers, sum = all_memory(pools, &workers);
+	uint64_t workers, sum = capacity_memory(pools, &workers);
 
 	line[0] = '\0';
 	if (sum > c->memory.value)

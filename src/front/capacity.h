@@ -22,6 +22,11 @@ struct capacity_lines {
 	char tasks[CAPACITY_LINE], memory[CAPACITY_LINE];
 };
 
+/*
+ * Bytes that all workers may allocate, in pools that limit them; UINT64_MAX: more than fits.
+ * *ret_workers: how many workers that are.
+ */
+uint64_t capacity_memory(const struct pool_setups *pools, uint64_t *ret_workers);
 /* Reads the limits. root: as in os/cgroup.h. */
 void capacity_look(const char *root, struct capacity *ret);
 /*

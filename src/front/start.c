@@ -39,6 +39,7 @@
 #include "../wire/control_request.h"
 #include "../wire/last_words.h"
 #include "capacity.h"
+#include "hazards.h"
 #include "inherited.h"
 #include "control_path.h"
 #include "open_files.h"
@@ -71,6 +72,7 @@ struct start {
 	struct notify notify;
 	struct delegated delegated;
 	struct capacity_lines tight;
+	struct hazards_lines hazards;
 	struct inherited inherited;
 	/* Kept fds. The fds are the same in both until the fork. */
 	struct kept kept, supervisors_kept;
@@ -125,11 +127,14 @@ static int check_threads(void)
 	return -EBUSY;
 }
 
-/* Limits that leave too few workers, but some, are told in the log: see capacity.c. */
+/* What costs workers or jobs, but lets some run, is told in the log: capacity.c, hazards.c. */
 static int check_capacity(struct start *s)
 {
 	struct capacity limits;
+	struct hazards hazards;
 
+	hazards_look("", &hazards);
+	hazards_judge(&hazards, &s->resolved.pools, &s->hazards);
 	capacity_look("", &limits);
 	return capacity_judge(&limits, &s->resolved.pools, &s->tight);
 }
@@ -263,6 +268,7 @@ static int prepare_roles(struct start *s)
 		.records = engine.records,
 		.stale = s->stale,
 		.tight = { s->tight.tasks, s->tight.memory, s->inherited.line },
+		.hazards = { s->hazards.oom_group, s->hazards.signals, s->hazards.memory },
 		.kept = s->supervisors_kept,
 		.kept_room = s->kept_room,
 		.store_room = inherited_store_room(),

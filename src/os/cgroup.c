@@ -39,21 +39,34 @@ static int find_mount(const char *root, char mount[PATH_MAX])
 	return -ENOENT;
 }
 
-static void look(
-	const char *mount, const char *group, const char *file, struct cgroup_limit *lowest)
+/* False: "max", or the group has no such controller. */
+static bool number_of(const char *mount, const char *group, const char *file, uint64_t *ret)
 {
 	char path[2 * PATH_MAX], text[32];
 	unsigned long long value;
 
 	snprintf(path, sizeof path, "%s%s/%s", mount, group, file);
 	if (procfs_read(path, text, sizeof text) <= 0 || text[0] < '0' || text[0] > '9')
-		return; /* "max", or the group has no such controller */
+		return false;
 	procfs_number(text, &value);
-	if (value >= lowest->value)
+	*ret = value;
+	return true;
+}
+
+static void name_of(const char *group, char ret[CGROUP_NAME])
+{
+	snprintf(ret, CGROUP_NAME, "%.*s", CGROUP_NAME - 1, *group ? group : "/");
+}
+
+static void look(
+	const char *mount, const char *group, const char *file, struct cgroup_limit *lowest)
+{
+	uint64_t value;
+
+	if (!number_of(mount, group, file, &value) || value >= lowest->value)
 		return;
 	lowest->value = value;
-	snprintf(
-		lowest->group, sizeof lowest->group, "%.*s", CGROUP_NAME - 1, *group ? group : "/");
+	name_of(group, lowest->group);
 }
 
 /* "/..": the cgroup lies outside of the cgroup namespace, so nothing of it can be read. */
@@ -81,19 +94,46 @@ int cgroup_folder(const char *root, char *folder, size_t size, char group[CGROUP
 	return 0;
 }
 
+/* Cuts the last part off. False: the group was the root, "". */
+static bool up(char *group)
+{
+	char *last = strrchr(group, '/');
+
+	if (last)
+		*last = '\0';
+	return last != NULL;
+}
+
+bool cgroup_has(const char *root, const char *file, uint64_t value, char ret_group[CGROUP_NAME])
+{
+	char mount[PATH_MAX], group[PROCFS_LINE];
+	uint64_t number;
+
+	if (find(root, mount, group) < 0)
+		return false;
+	if (strcmp(group, "/") == 0)
+		group[0] = '\0';
+	do {
+		if (number_of(mount, group, file, &number) && number == value) {
+			name_of(group, ret_group);
+			return true;
+		}
+	} while (up(group));
+	return false;
+}
+
 void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret)
 {
-	char mount[PATH_MAX], group[PROCFS_LINE], *last;
+	char mount[PATH_MAX], group[PROCFS_LINE];
 	struct cgroup_limit lowest = { .value = CGROUP_UNLIMITED };
 
 	*ret = lowest;
 	if (find(root, mount, group) < 0)
 		return;
-	while ((last = strrchr(group, '/'))) {
-		if (last[1] != '\0')
-			look(mount, group, file, &lowest);
-		*last = '\0';
-	}
-	look(mount, "", file, &lowest);
+	if (strcmp(group, "/") == 0)
+		group[0] = '\0';
+	do {
+		look(mount, group, file, &lowest);
+	} while (up(group));
 	*ret = lowest;
 }

@@ -3,6 +3,7 @@
 #ifndef BROOD_OS_CGROUP_H
 #define BROOD_OS_CGROUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,12 @@ struct cgroup_limit {
  * "" for the system's /proc and /sys; a test has a folder with files of its own.
  */
 void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret);
+
+/*
+ * Whether a file such as "memory.oom.group" has this number in the cgroup of this process, or in
+ * one of those above it; *ret_group is the nearest one that has, and untouched otherwise.
+ */
+bool cgroup_has(const char *root, const char *file, uint64_t value, char ret_group[CGROUP_NAME]);
 
 /*
  * The folder of this process's cgroup, and its path as /proc/self/cgroup has it. Returns 0;

@@ -316,11 +316,12 @@ static void say_unguarded(struct supervisor *s)
 		high + crowded, high, crowded);
 }
 
-static void say_tight(struct supervisor *s)
+static void say_all(
+	struct supervisor *s, enum brood_level level, const char *const *lines, size_t count)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(s->config.tight); i++)
-		if (s->config.tight[i] && *s->config.tight[i])
-			plain_log(s, BROOD_WARNING, BROOD_EVENT_RESOURCE, "%s", s->config.tight[i]);
+	for (size_t i = 0; i < count; i++)
+		if (lines[i] && *lines[i])
+			plain_log(s, level, BROOD_EVENT_RESOURCE, "%s", lines[i]);
 }
 
 static void limits_and_marks(struct supervisor *s)
@@ -397,7 +398,8 @@ void supervisor_run(struct supervisor *s, pid_t engine_pid, int engine_pidfd)
 	close_the_rest(s);
 	prepare_births(s);
 	say_unguarded(s);
-	say_tight(s);
+	say_all(s, BROOD_WARNING, s->config.tight, ARRAY_SIZE(s->config.tight));
+	say_all(s, BROOD_NOTICE, s->config.hazards, ARRAY_SIZE(s->config.hazards));
 	cgroups_begin(s);
 	memory_pressure_begin(s);
 	process_set_subreaper();

@@ -23,6 +23,7 @@ struct supervisor_config {
 	struct standard standard;    /* the flags of stdout and stderr at the start */
 	struct stale stale;          /* what the program had open at the start */
 	const char *tight[3];        /* lines about what is too low or wrong at the start, or "" */
+	const char *hazards[3];      /* lines about what will cost jobs later, or "" */
 	struct kept kept;            /* files that the engine keeps; the memory is the caller's */
 	uint32_t store_room;         /* the most files that the service manager stores */
 	uint32_t kept_room;          /* how many files may be kept: part of what is open */

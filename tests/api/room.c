@@ -95,6 +95,27 @@ static void for_root(void)
 	pool_stop(pool_start_workers(WORKERS));
 }
 
+/* A start says once what will cost jobs later: here no signal can be queued. */
+static void no_signals(void)
+{
+	const struct brood_options o = { .size = sizeof o, .workers = 2, .log = keep };
+	struct rlimit none = { 0, 0 };
+	struct brood *brood;
+	char *at = lines;
+	int count = 0;
+
+	CHECK_EQ(setrlimit(RLIMIT_SIGPENDING, &none), 0);
+	CHECK_MSG(brood_start(&o, &brood) == 0, "%s", brood_error());
+	CHECK(WAIT_UNTIL(brood_dispatch(brood) >= 0 && *lines, 20000));
+	/* the signals that end a job do not need the queue */
+	CHECK_EQ(POOL_CALL(brood, job_nothing).outcome, BROOD_DONE);
+	pool_stop(brood);
+	for (; (at = strstr(at, "RLIMIT_SIGPENDING is used up: ")); at++)
+		count++;
+	CHECK_EQ(count, 1);
+	CHECK_CONTAINS(lines, "timer_create: EAGAIN");
+}
+
 static void run(void (*body)(void))
 {
 	if (getuid() != 0)
@@ -105,3 +126,4 @@ Test(room, for_no_worker) { run(for_no_worker); }
 Test(room, for_some_workers) { run(for_some_workers); }
 Test(room, for_all_workers) { run(for_all_workers); }
 Test(room, for_root) { run(for_root); }
+Test(room, no_signals) { case_run(no_signals, 40000); }

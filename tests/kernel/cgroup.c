@@ -2,6 +2,7 @@
 /* cgroup.c - the lowest limit of a cgroup and those above it: in played files, and in real ones. */
 #include "kernel.h"
 #include "os/cgroup.h"
+#include "os/machine.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -75,6 +76,65 @@ static void lowest(void)
 	end();
 }
 Test(kernel_cgroup, lowest) { case_run(lowest, 20000); }
+
+static void has(uint64_t value, const char *group)
+{
+	char found[CGROUP_NAME] = "";
+
+	CHECK_EQ(cgroup_has(root, "memory.oom.group", value, found), group != NULL);
+	CHECK_STR(found, group ? group : "");
+}
+
+static void nearest(void)
+{
+	begin("0::/a.slice/b.service\n", "sys/fs/cgroup");
+	has(1, NULL);
+	play("sys/fs/cgroup/a.slice/b.service/memory.oom.group", "0\n");
+	has(1, NULL);
+	has(0, "/a.slice/b.service");
+	play("sys/fs/cgroup/memory.oom.group", "1\n");
+	has(1, "/");
+	play("sys/fs/cgroup/a.slice/memory.oom.group", "1\n");
+	has(1, "/a.slice");
+	end();
+	begin("0::/\n", "sys/fs/cgroup");
+	play("sys/fs/cgroup/memory.oom.group", "1\n");
+	has(1, "/");
+	end();
+	begin("1:name=systemd:/\n", "sys/fs/cgroup");
+	play("sys/fs/cgroup/memory.oom.group", "1\n");
+	has(1, NULL);
+	end();
+}
+Test(kernel_cgroup, nearest) { case_run(nearest, 20000); }
+
+/* What all processes of a user, or of the machine, share (os/machine.h). */
+static void machine(void)
+{
+	uint64_t queued = 7, limit = 7;
+
+	begin("0::/\n", "sys/fs/cgroup");
+	CHECK_EQ(machine_signals(root, &queued, &limit), -ENOENT);
+	CHECK_EQ(machine_memory_left(root), UINT64_MAX);
+	play("proc/self/status", "Name:\tx\nThreads:\t1\nSigQ:\t12/3000\nSigPnd:\t0\n");
+	CHECK_EQ(machine_signals(root, &queued, &limit), 0);
+	CHECK_EQ(queued, 12);
+	CHECK_EQ(limit, 3000);
+	play("proc/meminfo", "MemTotal: 9 kB\nCommitLimit:    3000 kB\nCommitted_AS:   1000 kB\n");
+	play("proc/sys/vm/overcommit_memory", "0\n");
+	CHECK_EQ(machine_memory_left(root), UINT64_MAX);
+	play("proc/sys/vm/overcommit_memory", "2\n");
+	CHECK_EQ(machine_memory_left(root), 2000 << 10);
+	play("proc/meminfo", "CommitLimit: 3000 kB\nCommitted_AS: 3001 kB\n");
+	CHECK_EQ(machine_memory_left(root), 0);
+	play("proc/meminfo", "CommitLimit: 3000 kB\n");
+	CHECK_EQ(machine_memory_left(root), UINT64_MAX);
+	end();
+	/* this machine's */
+	CHECK_EQ(machine_signals("", &queued, &limit), 0);
+	CHECK_GT(limit, 0);
+}
+Test(kernel_cgroup, machine) { case_run(machine, 20000); }
 
 /* A container without a cgroup namespace: the path is the host's, and its root is mounted. */
 static void container(void)
