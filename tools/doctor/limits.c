@@ -184,7 +184,8 @@ static void check_signals(const struct patient *p, struct findings *f)
 			limit < p->need.workers)
 			findings_add(f, FAULT, "sigpending", cure,
 				"LimitSIGPENDING= is %llu, less than one for each of %llu workers: "
-				"the soft step before a kill may be lost",
+				"a job that makes a timer (timer_create) fails, and a timer that a "
+				"job leaves is not found",
 				(llu)limit, (llu)p->need.workers);
 		return;
 	}
@@ -194,7 +195,8 @@ static void check_signals(const struct patient *p, struct findings *f)
 	if (used >= limit)
 		findings_add(f, FAULT, "sigpending", cure,
 			"RLIMIT_SIGPENDING is used up: %llu of %llu signals are queued for "
-			"processes of this user: a job is killed without its soft step",
+			"processes of this user: a job that makes a timer (timer_create) fails, "
+			"and a timer that a job leaves is not found",
 			(llu)used, (llu)limit);
 	else if (used > limit / 4 * 3)
 		findings_add(f, NOTE, "sigpending", cure,
