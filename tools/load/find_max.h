@@ -16,7 +16,7 @@
 #define FIND_MAX_LOWEST   1.0
 #define FIND_MAX_HIGHEST  1e7
 #define FIND_MAX_GAP      0.02 /* the search ends when low and high are this near */
-#define FIND_MAX_STEP     0.03 /* from one confirming rate down to the next; then twice this, ... */
+#define FIND_MAX_STEP     0.02 /* from one confirming rate down to the next; then twice this, ... */
 #define FIND_MAX_CONFIRMS 6
 
 enum find_max_phase { FIND_MAX_SEARCH, FIND_MAX_CONFIRM, FIND_MAX_FOUND, FIND_MAX_NONE };

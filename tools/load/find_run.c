@@ -18,6 +18,7 @@
 #define TRIAL_MIN_S 0.5  /* but so many seconds at least, */
 #define TRIAL_JOBS  100  /* and so many jobs, if the last run has them */
 #define KEEPS_UP    0.98 /* of the planned jobs must have their verdict in time */
+#define FOUND_NONE  3    /* also where the user ended the search */
 #define TRIALS_MAX  96
 
 struct trial {
@@ -138,7 +139,7 @@ int find_run(const struct options *o, struct findings *ret, FILE *table)
 		one.pacing.found = &found;
 		r = judge_run(&one, ret);
 		if (r || ret->asked)
-			return r;
+			return r ? r : FOUND_NONE;
 		*t = look_at(ret, &search);
 		if (table)
 			put_trial(&p->find_max.one[0], t, table);
@@ -147,7 +148,7 @@ int find_run(const struct options *o, struct findings *ret, FILE *table)
 	found.answer = search.phase == FIND_MAX_FOUND ? search.rate : 0;
 	if (table)
 		put_answer(&found, table);
-	return found.answer > 0 ? 0 : 3;
+	return found.answer > 0 ? 0 : FOUND_NONE;
 }
 
 /* ---- for programs ---------------------------------------------------------------------------- */
