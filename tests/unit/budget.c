@@ -100,6 +100,9 @@ Test(unit_budget, kills_from_outside_are_free)
 	cr_assert_not(budget_counts(&v));
 	v.detail = BROOD_DETAIL_NONE;
 	cr_assert(budget_counts(&v));
+	v.detail = BROOD_DETAIL_OOM;
+	cr_assert(budget_counts(&v),
+		"retries of a job that takes all memory are what the cap is for");
 	v.outcome = BROOD_TIMED_OUT;
 	cr_assert(budget_counts(&v));
 }

@@ -134,6 +134,10 @@ Test(unit_poison, what_is_a_fault)
 	cr_assert(poison_is_fault(&v));
 	v.detail = BROOD_DETAIL_OUTSIDE;
 	cr_assert_not(poison_is_fault(&v), "not the job's doing");
+	v.detail = BROOD_DETAIL_OPERATOR;
+	cr_assert_not(poison_is_fault(&v), "not the job's doing");
+	v.detail = BROOD_DETAIL_OOM;
+	cr_assert(poison_is_fault(&v), "the kernel chooses the one that has the most");
 	v = (struct brood_verdict){ .outcome = BROOD_TIMED_OUT, .started = 1 };
 	cr_assert(poison_is_fault(&v));
 	v.started = 0;
