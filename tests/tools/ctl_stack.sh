@@ -141,6 +141,7 @@ fi
 # ---- reports -------------------------------------------------------------------------------------
 close_zoo
 ok $? "the zoo ends well"
+export ZOO_LINES=1
 open_zoo 3 zoo-reports
 [ "$(code "$keeper" reports)" = 0 ] && grep -q 'no worker has died' out
 ok $? "none yet: $(cat out)"
@@ -161,6 +162,12 @@ has_names() {
 }
 until_true has_names
 ok $? "with names $(cat out)"
+[ "$(code "$keeper" reports)" = 0 ] && grep -A2 '^  last on stderr:' out >lines
+[ "$(sed -n '2,3p' lines)" = '    reading the map
+    no map: \x1b[31mgiving up' ] &&
+	"$json" reports.json reports.2.stderr reports.1.stderr >values &&
+	[ "$(cat values)" = 'reading the map\nno map: \\x1b[31mgiving up' ]
+ok $? "the last lines on stderr: $(cat lines)"
 [ "$(code "$keeper" reports -n 2)" = 0 ] && [ "$(grep -c ' ago$' out)" = 2 ]
 ok $? "-n 2"
 [ "$(code "$keeper" reports --pool 0 -n 999)" = 0 ] && [ "$(grep -c ' ago$' out)" = 5 ]

@@ -192,8 +192,11 @@ static int act(struct brood_job *job)
 	size_t size;
 	const char *name = brood_job_arg(job, &size);
 
-	if (strcmp(name, "crash") == 0)
+	if (strcmp(name, "crash") == 0) {
+		if (getenv("ZOO_LINES"))
+			fputs("reading the map\nno map: \033[31mgiving up\n", stderr);
 		raise(SIGSEGV);
+	}
 	if (strcmp(name, "exit") == 0)
 		exit(3);
 	return strcmp(name, "done") == 0 ? 0 : 7;
@@ -386,6 +389,7 @@ int main(int argc, char **argv)
 		.title = argc > 2 ? argv[2] : NULL,
 		.control_path = argc > 3 ? argv[3] : NULL,
 		.worker_init = init,
+		.stderr_lines = getenv("ZOO_LINES") ? 20 : 0,
 		.init_ms = 600000,
 		.drain_ms = 60000,
 		.stop_ms = 5000 };
