@@ -80,7 +80,7 @@ sums() {
 sums series.given 2000
 sums series.done 2000
 sums histograms.echo.counts 2000
-run "the same over time, folded once" -d 6 -w 2 -c 4 --rate 500 --hdr hdr --kill-rate 5
+run "the same over time, folded once" -d 6 -w 2 -c 4 --rate 500 --warm-up 0 --hdr hdr --kill-rate 5
 held
 is series.slice_s 0.02
 given=$("$reader" json jobs.submitted)
