@@ -166,7 +166,7 @@ ok $? "with names $(cat out)"
 [ "$(sed -n '2,3p' lines)" = '    reading the map
     no map: \x1b[31mgiving up' ] &&
 	"$json" reports.json reports.2.stderr reports.1.stderr >values &&
-	[ "$(cat values)" = 'reading the map\nno map: \\x1b[31mgiving up' ]
+	[ "$(cat values)" = 'reading the map\u000ano map: \\x1b[31mgiving up' ]
 ok $? "the last lines on stderr: $(cat lines)"
 [ "$(code "$keeper" reports -n 2)" = 0 ] && [ "$(grep -c ' ago$' out)" = 2 ]
 ok $? "-n 2"
