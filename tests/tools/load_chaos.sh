@@ -94,10 +94,11 @@ pressure() {
 	is chaos.fd-pressure.held false
 }
 all_of_it() {
-	local acts='kill 10/s; stop 5/s for 100ms; fd-pressure at 300ms for 200ms; disk-full at
-		700ms for 200ms; engine-stall 100ms every 500ms; reload every 300ms;
-		resize 2..6 every 400ms; kill-all at 1200ms; supervisor-kill at end'
+	local acts='kill 10/s; stop 5/s for 100ms; fd-pressure at 300ms for 200ms; disk-full at '
+	acts+='700ms for 200ms; engine-stall 100ms every 500ms; reload every 300ms; '
+	acts+='resize 2..6 every 400ms; kill-all at 1200ms; supervisor-kill at end'
 	run "all of it" "$acts" -w 6 -c 24 -d 2 -s 64,300K
+	is config.chaos "$acts"
 	is chaos kill,kill-all,stop,fd-pressure,disk-full,engine-stall,reload,resize,supervisor-kill
 	timeout 100 "$program" -w 4 -c 8 -d 1 --chaos 'kill 20/s; reload every 200ms' >out 2>err &&
 		grep -q '^  kill .* workers killed' out && grep -q '^  reload .* done' out &&

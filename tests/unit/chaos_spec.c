@@ -88,6 +88,7 @@ Test(unit_chaos_spec, a_list)
 	cr_assert_eq(chaos_spec_workers(&spec), 64);
 	cr_assert_eq(chaos_spec_parse("kill-all at 1s", &spec, wrong), 0);
 	cr_assert_eq(spec.count, 10, "a second text adds to the first");
+	cr_assert_not_null(strstr(spec.text, "supervisor-kill at end; kill-all at 1s"));
 	cr_assert_null(chaos_spec_late(&spec, 5 * S));
 	cr_assert_eq(chaos_spec_late(&spec, 4 * S)->kind, CHAOS_FD_PRESSURE);
 	for (uint32_t i = 0; i < CHAOS_KINDS; i++)

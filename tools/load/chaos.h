@@ -105,6 +105,7 @@ struct findings;
 const char *chaos_expectation(uint32_t kind);
 void chaos_judge(const struct tally *t, struct findings *f);
 void chaos_table(const struct findings *f, FILE *file);
+void chaos_json_config(const struct options *o, FILE *file);
 void chaos_json(const struct findings *f, FILE *file);
 
 #endif

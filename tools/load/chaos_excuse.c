@@ -11,6 +11,8 @@
 #define BIT(kind) (1u << (kind))
 #define PRESSURES (BIT(CHAOS_FD_PRESSURE) | BIT(CHAOS_MEMORY_PRESSURE) | BIT(CHAOS_DISK_FULL))
 
+#define STANDSTILLS (BIT(CHAOS_STOP) | BIT(CHAOS_ENGINE_STALL))
+
 /* The pressures that lead to this error, as a set; 0: none does. */
 static uint32_t pressures_of(long error)
 {
@@ -127,25 +129,40 @@ static bool is_late(
 		on_since(d->engine->tally, BIT(CHAOS_ENGINE_STALL), job->start_ns) == CHAOS_KINDS;
 }
 
+/*
+ * A worker that was stopped before it began a job on its lease may have its time used up by that:
+ * then the job is told timed out and not started, and its time stands in queue_us.
+ */
+static bool is_unstarted(const struct driver *d, const struct brood_verdict *v)
+{
+	return v->outcome == BROOD_TIMED_OUT && !v->started &&
+		v->queue_us + 1000 >= (uint64_t)options_run_ms(d->engine->options) * 1000;
+}
+
+/* rules_judge() found the verdict wrong. Returns what it said, or NULL: chaos explains it. */
+static const char *judge_wrong(struct driver *d, const struct load_job *job,
+	const struct brood_verdict *v, const char *bad)
+{
+	uint32_t kinds = is_want(v) ? PRESSURES : is_unstarted(d, v) ? STANDSTILLS : 0;
+	uint32_t kind = on_since(d->engine->tally, kinds, job->start_ns);
+
+	if (kind == CHAOS_KINDS)
+		return bad;
+	expected(d, kind);
+	return NULL;
+}
+
 const char *chaos_verdict(struct driver *d, const struct load_job *job,
 	const struct brood_verdict *v, const char *bad)
 {
-	const struct tally *t = d->engine->tally;
 	uint32_t kind;
 
 	if (!bad && is_late(d, job, v))
 		return "it came long after the end that it tells";
 	if (!d->engine->options->chaos.count)
 		return bad;
-	if (bad && is_want(v)) {
-		kind = on_since(t, PRESSURES, job->start_ns);
-		if (kind == CHAOS_KINDS)
-			return bad;
-		expected(d, kind);
-		return NULL;
-	}
 	if (bad)
-		return bad;
+		return judge_wrong(d, job, v, bad);
 	if (v->outcome == BROOD_CRASHED && v->detail == BROOD_DETAIL_OUTSIDE)
 		return judge_killed(d, v);
 	if (v->outcome == BROOD_REFUSED && v->detail == BROOD_DETAIL_FD_LOST)
@@ -154,7 +171,7 @@ const char *chaos_verdict(struct driver *d, const struct load_job *job,
 	else if (v->outcome == BROOD_REFUSED && v->detail == BROOD_DETAIL_QUEUE_FULL)
 		judge_full(d, job);
 	else if (v->outcome == BROOD_TIMED_OUT) {
-		kind = on_since(t, BIT(CHAOS_STOP) | BIT(CHAOS_ENGINE_STALL), job->start_ns);
+		kind = on_since(d->engine->tally, STANDSTILLS, job->start_ns);
 		if (kind < CHAOS_KINDS)
 			expected(d, kind);
 	}

@@ -116,6 +116,16 @@ void chaos_table(const struct findings *f, FILE *file)
 		fputc('\n', file);
 }
 
+void chaos_json_config(const struct options *o, FILE *file)
+{
+	fputs("    \"chaos\": ", file);
+	if (*o->chaos.text)
+		json_put_text(file, o->chaos.text);
+	else
+		fputs("null", file);
+	fputs(",\n", file);
+}
+
 void chaos_json(const struct findings *f, FILE *file)
 {
 	bool first = true;

@@ -341,6 +341,10 @@ int chaos_spec_parse(
 			break;
 		r.at += *r.at == ';';
 	}
+	if (!error)
+		snprintf(inout->text + strlen(inout->text),
+			sizeof inout->text - strlen(inout->text), "%s%s", *inout->text ? "; " : "",
+			text);
 	if (!error && inout->count == before)
 		error = wrong(&r,
 			"nothing is asked for: give acts, as in 'kill 50/s; reload every "

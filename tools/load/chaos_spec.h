@@ -13,8 +13,9 @@
 #define CHAOS_ACTS_MAX 96
 #define CHAOS_NEVER    UINT64_MAX
 /* So many workers are stopped at a time, at most. */
-#define CHAOS_HELD_MAX 1024
-#define CHAOS_RATE_MAX 10000
+#define CHAOS_HELD_MAX  1024
+#define CHAOS_RATE_MAX  10000
+#define CHAOS_TEXT_SIZE 512
 
 /* Times are ns after the begin of the load. */
 struct chaos_act {
@@ -27,6 +28,7 @@ struct chaos_act {
 	uint64_t for_ns;   /* how long it lasts; 0: it is over at once */
 };
 struct chaos_spec {
+	char text[CHAOS_TEXT_SIZE]; /* as --chaos gave it; cut, if it is long */
 	unsigned count;
 	struct chaos_act act[CHAOS_ACTS_MAX];
 };

@@ -132,6 +132,7 @@ static void put_config(FILE *file, const struct options *o)
 		fputs("    \"resize\": null,\n", file);
 	put_or_null(file, "rate", o->pacing.plan.stage[0].from, o->pacing.plan.stages > 0);
 	put_or_null(file, "idle_s", o->idle_s, o->idle_s >= 0);
+	chaos_json_config(o, file);
 	fprintf(file, "    \"seed\": %llu\n  },\n", (llu)o->seed);
 }
 
