@@ -49,17 +49,19 @@ static struct options trial_options(const struct options *o, const struct find_m
 }
 
 /*
- * Where the pool keeps up, as many jobs end as are planned. Those that are still out at the end are
- * few: as many as come within the time of one job. That time is taken from the quicker jobs, as
- * the others may have waited for a worker.
+ * Where the pool keeps up, as many jobs end as are planned: those that are out at the end of the
+ * warm-up end later, and make up for those that are out at the end. Only jobs that are longer than
+ * the warm-up lack some. Their time is taken from the quicker ones, as the others may have waited
+ * for a worker.
  */
 static bool keeps_up(const struct findings *f, const struct rates *r)
 {
 	struct histogram *latency = findings_latency(f);
 	double job_s = latency ? (double)histogram_quantile(latency, 0.1) / (double)NS_S : 0;
+	double lacking = r->intended * fmax(0, job_s - f->options->pacing.warm_up_s);
 
 	free(latency);
-	return (double)r->count.verdicts + r->intended * job_s + 1 >= KEEPS_UP * (double)r->planned;
+	return (double)r->count.verdicts + lacking + 1 >= KEEPS_UP * (double)r->planned;
 }
 
 static struct trial look_at(const struct findings *f, const struct find_max *search)
