@@ -41,6 +41,8 @@ for command in $(timeout 20 "$1" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sor
 done
 [ "$(completed brood-ctl wait '')" = ready ] && [ "$(completed brood-load --call o)" = open ] &&
 	[ "$(completed brood-top --sort sl)" = slot ] &&
-	[ "$(completed brood-load --mix nop=1,ec)" = nop=1,echo= ]
+	[ "$(completed brood-load --mix nop=1,ec)" = nop=1,echo= ] &&
+	[ "$(completed brood-load com)" = compare ] &&
+	[ "$(completed brood-load compare a.json --r)" = --report ]
 ok $? "values of options"
 done_testing

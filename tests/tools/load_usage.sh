@@ -111,6 +111,11 @@ wrong 'two files' compare a b c
 wrong 'no option --walk' compare --walk a b
 wrong 'wants a value' compare a b --report
 
+timeout 20 "$program" >out 2>err </dev/null
+[ $? -eq 2 ] && [ ! -s out ] && timeout 20 "$program" --help | cmp -s - err
+ok $? "alone: the help on standard error, and 2"
+[ "$(timeout 20 "$program" compare --help | head -c 25)" = 'Usage: brood-load compare' ]
+ok $? "compare --help"
 timeout 20 "$program" --help >out 2>err && grep -q '^Usage: brood-load' out &&
 	grep -qi 'closed loop' out && [ ! -s err ]
 ok $? "--help"

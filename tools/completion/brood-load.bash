@@ -3,6 +3,12 @@
 _brood_load() {
 	local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	local kinds='nop echo sleep spin alloc syscalls user crash exit fail hang leak throw fork'
+	if [ "$COMP_CWORD" -gt 1 ] && [ "${COMP_WORDS[1]}" = compare ]; then
+		compopt -o default 2>/dev/null
+		COMPREPLY=()
+		case $now in -*) COMPREPLY=($(compgen -W '--report -h --help' -- "$now")) ;; esac
+		return
+	fi
 	case $before in
 	--call) COMPREPLY=($(compgen -W 'open call submit' -- "$now")); return ;;
 	--peer) COMPREPLY=($(compgen -W 'fork posix_spawn control fpm:' -- "$now")); return ;;
@@ -25,6 +31,9 @@ _brood_load() {
 		--kill-supervisor-at | --reload-every | --resize | --rate | --ramp | --steps | \
 		--warm-up | --fail-if | --find-max | --idle | --seed)
 		COMPREPLY=(); return ;;
+	esac
+	case $COMP_CWORD:$now in
+	1:[!-]*) COMPREPLY=($(compgen -W compare -- "$now")); return ;;
 	esac
 	COMPREPLY=($(compgen -W '-w --workers --pools -c --concurrency -t --threads -d --duration
 		-n --jobs -s --size --call --dispatch --compare --mix --deadline

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * html_pace.c - what the page says about an open loop: the plan and what came of it, late and unsent
- * jobs, conditions, and both kinds of latency in one drawing.
+ * html_pace.c - what the page says about an open loop: the plan and what came of it, late and
+ * unsent jobs, conditions, and both kinds of latency in one drawing.
  */
 #include "figure.h"
 #include "html_report.h"

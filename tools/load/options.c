@@ -7,6 +7,7 @@
 #include "load.h"
 #include "options_text.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,10 +19,23 @@
 
 /* In the order of the help. The checks come in this order, too. */
 static const struct options_part *const parts[] = { &options_give, &options_jobs, &options_pace,
-	&options_chaos, &options_output, &options_peer };
+	&options_chaos, &options_peer, &options_output };
 
 static const char help_begin[] =
-	"Usage: brood-load [OPTION]...\n"
+	"Usage: brood-load OPTION...\n"
+	"       brood-load compare A.json B.json [--report FILE]\n"
+	"\n"
+	"As fast as 8 workers can, and what they can at most if 99 of 100 jobs shall end in 5 ms:\n"
+	"  brood-load -d 10\n"
+	"  brood-load --find-max 'p99<5ms' --mix spin=1ms\n"
+	"2000 jobs a second, however slow the pool is, and a page that shows the run:\n"
+	"  brood-load --rate 2000 -d 30 --report run.html\n"
+	"Break it: crashes, 50 killed workers a second, and a reload each second:\n"
+	"  brood-load -d 10 --mix echo=99.9,crash=0.1 --chaos 'kill 50/s; reload every 1s'\n"
+	"Two runs, and how sure it is that they differ:\n"
+	"  brood-load --rate 2000 -w 8 --json a.json; brood-load --rate 2000 -w 4 --json b.json\n"
+	"  brood-load compare a.json b.json --report ab.html\n"
+	"\n"
 	"Loads a pool of workers, breaks it on purpose, and judges: each job has one verdict,\n"
 	"replies are intact, the pool is full again, nothing is left. Without --rate the load is\n"
 	"a closed loop: each caller gives its next job when it has the last verdict.\n"
@@ -31,15 +45,14 @@ static const char help_end[] =
 	"\n"
 	"Exit code: 0: all invariants held; 1: one broke, and is named; 2: wrong usage, or the\n"
 	"pool could not start; 3: a condition of --fail-if is true, or --find-max found no rate.\n"
-	"Example:\n"
-	"  brood-load -w 8 -c 64 -d 10 --kill-rate 50 --mix echo=99.9,crash=0.05,exit=0.05\n";
+	"Without any option: this help on standard error, and 2. brood-sizing(7) sizes a pool.\n";
 
-static void print_help(void)
+static void print_help(FILE *file)
 {
-	fputs(help_begin, stdout);
+	fputs(help_begin, file);
 	for (unsigned i = 0; i < COUNT_OF(parts); i++)
-		fputs(parts[i]->help, stdout);
-	fputs(help_end, stdout);
+		fputs(parts[i]->help, file);
+	fputs(help_end, file);
 }
 
 unsigned options_pool_workers(const struct options *o, unsigned pool)
@@ -70,7 +83,7 @@ static void collect_longs(struct option *ret)
 static int take(int option, const char *text, struct options *o)
 {
 	switch (option) {
-	case 'h': print_help(); return 1;
+	case 'h': print_help(stdout); return 1;
 	case ':': return options_wrong("%s wants a value", text);
 	case '?': return options_wrong("there is no option %s", text);
 	}
@@ -98,6 +111,10 @@ int options_parse(int argc, char **argv, struct options *ret)
 
 	job_spec_begin(&o.spec);
 	o.mix[KIND_ECHO] = 1;
+	if (argc < 2) {
+		print_help(stderr);
+		return -EINVAL;
+	}
 	o.seed = payload_mix(load_now() ^ (uint64_t)getpid() << 40) >> 32;
 	collect_longs(longs);
 	opterr = 0;
