@@ -146,10 +146,14 @@ static const char *judge_wrong(struct driver *d, const struct load_job *job,
 	uint32_t kinds = is_want(v) ? PRESSURES : is_unstarted(d, v) ? STANDSTILLS : 0;
 	uint32_t kind = on_since(d->engine->tally, kinds, job->start_ns);
 
-	if (kind == CHAOS_KINDS)
-		return bad;
-	expected(d, kind);
-	return NULL;
+	if (kind < CHAOS_KINDS) {
+		expected(d, kind);
+		return NULL;
+	}
+	kind = on_since(d->engine->tally, STANDSTILLS, job->start_ns);
+	if (kind < CHAOS_KINDS)
+		atomic_fetch_add(&d->engine->tally->chaos.unexpected[kind], 1);
+	return bad;
 }
 
 const char *chaos_verdict(struct driver *d, const struct load_job *job,

@@ -59,7 +59,8 @@ static void say_counts(const struct tally *t, struct findings *f, uint32_t kind)
 
 	c->broken = unexpected > 0;
 	if (kind == CHAOS_STOP || kind == CHAOS_ENGINE_STALL)
-		snprintf(c->found, sizeof c->found, "%llu timed out", (llu)expected);
+		snprintf(c->found, sizeof c->found, "%llu timed out, %llu have a wrong verdict",
+			(llu)expected, (llu)unexpected);
 	else
 		snprintf(c->found, sizeof c->found, "%llu meanwhile, %llu at other times",
 			(llu)expected, (llu)unexpected);

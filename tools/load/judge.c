@@ -372,7 +372,7 @@ static void judge_pool(struct judge *j)
 	const struct tally_engine *te = &j->tally->engine;
 	struct findings *f = j->findings;
 
-	if (!atomic_load(&te->pool_judged))
+	if (j->killed || !atomic_load(&te->pool_judged))
 		return;
 	f->judged[POOL_FULL] = true;
 	if (!atomic_load(&te->pool_full))
@@ -392,7 +392,8 @@ static void judge_left(struct judge *j)
 	struct findings *f = j->findings;
 
 	f->judged[NOTHING_LEFT] = true;
-	if (j->phase >= PHASE_STOPPED) {
+	/* An engine may see the supervisor's death a moment before its own, and cannot stop then. */
+	if (j->phase >= PHASE_STOPPED && !j->killed) {
 		f->fds = te->fds_more > 0 ? (unsigned)te->fds_more : 0;
 		if (f->fds)
 			findings_breach(f, NOTHING_LEFT, "%u fds more than at the warm start: %s",
@@ -440,8 +441,10 @@ static int judge_all(struct judge *j)
 	judge_end(j);
 	judge_nonsense(j);
 	judge_pool(j);
-	counters_judge(j->tally, f);
-	times_judge(j->tally, f);
+	if (!j->killed) {
+		counters_judge(j->tally, f);
+		times_judge(j->tally, f);
+	}
 	judge_left(j);
 	chaos_judge(j->tally, f);
 	for (unsigned i = 0; i < INVARIANTS; i++) {
