@@ -91,6 +91,14 @@ wrong 'without load' --idle 1 --fail-if 'p99>1s'
 wrong longer -d 2 --kill-supervisor-at 3
 wrong 'without load' --idle 1 -n 5
 wrong 'without load' --idle 1 --kill-rate 5
+wrong 'give one of kill, kill-all' --chaos 'killl 5/s'
+wrong 'is no time: give a number and us, ms, s or min' --chaos 'kill at 5'
+wrong 'give acts' --chaos ''
+wrong 'give -w 64' --chaos 'resize 4..64 every 1s'
+wrong 'one pool' --chaos 'resize 1..2' --pools 2
+wrong 'give a longer --duration' -d 2 --chaos 'fd-pressure at 5s'
+wrong 'load alone' --compare --chaos 'kill 1/s'
+wrong 'without load' --idle 1 --chaos 'kill 1/s'
 wrong seed --seed x
 wrong json --json ''
 wrong 'No such' --json missing/file

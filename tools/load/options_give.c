@@ -78,7 +78,7 @@ static int together(struct options *o)
 		return 0;
 	if (kills || o->idle_s >= 0 || o->reload_every_s > 0 || o->resize_ms || options_paced(o) ||
 		o->control)
-		return options_wrong("--compare is for load alone: it takes no --idle, "
+		return options_wrong("--compare is for load alone: it takes no --idle, --chaos, "
 				     "--reload-every, --resize, --control, no --kill options, and "
 				     "none of the open loop");
 	if (o->way_given || o->dispatch_given)

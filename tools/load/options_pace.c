@@ -127,7 +127,7 @@ static int together(struct options *o)
 	if (o->idle_s >= 0 &&
 		(options_kill(o) || o->jobs || o->duration_s > 0 || o->reload_every_s > 0 ||
 			o->resize_ms || options_paced(o) || o->control))
-		return options_wrong("--idle is a run without load: it takes no -d, -n, "
+		return options_wrong("--idle is a run without load: it takes no -d, -n, --chaos, "
 				     "--reload-every, --resize, --rate, --control or --kill "
 				     "options, and none of the open loop");
 	if (p->plan.poisson && !p->plan.stages && !p->find_max.count)
