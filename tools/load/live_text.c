@@ -131,6 +131,9 @@ void live_text(const struct live_view *v, char ret[LIVE_ROOM])
 	say(&w, "  p50 %s", v->p50_ns > 0 ? figure_time(v->p50_ns).text : "-");
 	line_end(&w, v);
 	say(&w, "%10s ", "pool");
-	pool(&w, v);
+	if (v->workers) /* a peer has none */
+		pool(&w, v);
+	else
+		say(&w, "none of this library");
 	*w.at = 0;
 }
