@@ -76,6 +76,11 @@ for peer in fork posix_spawn control; do
 	ok $? "$peer has the jobs of the pool $(cat out)"
 	run "$peer, one at a time" --peer $peer -n 20 -c 1 -w 1
 	is jobs.done 20
+	run "$peer, at a rate" --peer $peer -n 100 -c 4 -w 2 --rate 500 --seed 3 --log log
+	is jobs.done 100
+	is config.loop open
+	[ "$(grep -c '^job [0-9]* echo size=64$' log)" -eq 100 ]
+	ok $? "a line for each job: $(wc -l <log)"
 	run "$peer, for some time" --peer $peer -d 0.3 -c 8 -t 2 -w 2 --mix nop=9,fail=1
 	is invariants.one_verdict_per_job true
 done

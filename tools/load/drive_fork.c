@@ -186,7 +186,12 @@ static void begin_one(struct nursery *n)
 static void turn(struct nursery *n)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int count = epoll_wait(n->epoll_fd, events, EVENTS_MAX, WAIT_MS);
+	bool paced = n->driver->pacer != NULL;
+	int count;
+
+	if (paced)
+		pacer_poll(n->driver, n->epoll_fd, n->free && !n->over, WAIT_MS);
+	count = epoll_wait(n->epoll_fd, events, EVENTS_MAX, paced ? 0 : WAIT_MS);
 
 	for (int i = 0; i < count; i++) {
 		struct child *c = events[i].data.ptr;
@@ -196,6 +201,14 @@ static void turn(struct nursery *n)
 		if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 			receive_some(n, c);
 	}
+}
+
+/* True: a job is due, or it is time to notice that there are no more jobs. */
+static bool may_begin(struct driver *d)
+{
+	uint64_t now = load_now();
+
+	return pacer_due(d, now) || drive_over(d, now);
 }
 
 static bool prepare(struct nursery *n)
@@ -229,9 +242,9 @@ void *drive_fork(void *driver)
 	n->epoll_fd = -1;
 	if (prepare(n)) {
 		do {
-			while (n->free && !n->over)
+			while (n->free && !n->over && may_begin(n->driver))
 				begin_one(n);
-			if (n->active)
+			if (n->active || !n->over)
 				turn(n);
 		} while (n->active || !n->over);
 	}

@@ -125,11 +125,6 @@ static int together(struct options *o)
 	if (misfit)
 		return options_wrong(
 			"--peer %s has no pool of this library: it takes no %s", p->name, misfit);
-	if ((o->pacing.plan.stages || o->pacing.find_max.count) &&
-		(p->way == WAY_FORK || p->way == WAY_SPAWN))
-		return options_wrong("--peer %s takes no --rate: one thread looks after all "
-				     "children, and could not wait for the time of the next",
-			p->name);
 	if (o->size_max > p->size_max)
 		return options_wrong(
 			"--peer %s takes sizes up to %zuK", p->name, p->size_max >> 10);

@@ -54,8 +54,8 @@ int peer_spawn_main(int argc, char **argv)
 {
 	struct job_arg arg = { 0 };
 	struct forked_job job = { .arg = &arg, .fd = STDOUT_FILENO };
+	static char *request; /* a job may end the process before it could be freed */
 	unsigned kind;
-	char *request;
 
 	if (argc != CHILD_ARGUMENTS)
 		return CODE_USAGE;
