@@ -15,14 +15,22 @@
 
 #define SEND_ROOM (8 << 20) /* what systemd's own programs ask for */
 
-bool journal_is_stderr(const char *stream)
+struct journal_stream journal_stream(const char *text)
 {
-	unsigned long long device, inode;
-	struct stat st;
+	struct journal_stream s = { 0 };
 	char end;
 
-	return stream && sscanf(stream, "%llu:%llu%c", &device, &inode, &end) == 2 &&
-		fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+	if (!text || sscanf(text, "%llu:%llu%c", &s.device, &s.inode, &end) != 2)
+		s.inode = 0;
+	return s;
+}
+
+bool journal_is_stderr(const struct journal_stream *stream)
+{
+	struct stat st;
+
+	return stream->inode != 0 && fstat(STDERR_FILENO, &st) == 0 &&
+		st.st_dev == stream->device && st.st_ino == stream->inode;
 }
 
 void journal_open(struct journal *j, const char *path)
@@ -75,7 +83,8 @@ int journal_send(const struct journal *j, const void *entry, size_t size)
 
 	if (j->fd < 0)
 		return -EBADF;
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", j->path);
+	/* no snprintf(): a signal handler may be here */
+	memcpy(address.sun_path, j->path, MIN(strlen(j->path), sizeof address.sun_path - 1));
 	if (sendmsg(j->fd, &message, MSG_NOSIGNAL) >= 0)
 		return 0;
 	return later(errno == EMSGSIZE ? send_file(j->fd, &message, entry, size) : -errno);

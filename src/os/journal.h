@@ -13,8 +13,14 @@ struct journal {
 	int fd; /* -1: no journal */
 	const char *path;
 };
-/* True: stderr leads to the journal. stream: what $JOURNAL_STREAM says, "DEVICE:INODE"; or NULL. */
-bool journal_is_stderr(const char *stream);
+/* The stream that leads to the journal; inode 0: there is none. */
+struct journal_stream {
+	unsigned long long device, inode;
+};
+/* text: what $JOURNAL_STREAM says, "DEVICE:INODE"; or NULL. */
+struct journal_stream journal_stream(const char *text);
+/* True: stderr leads to the journal. From here on all is async-signal-safe. */
+bool journal_is_stderr(const struct journal_stream *stream);
 /* path: the journal's socket, a constant. If there is no fd, the journal stays closed. */
 void journal_open(struct journal *j, const char *path);
 /*

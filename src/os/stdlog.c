@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-void stdlog_open(struct stdlog *l, const char *stream)
+void stdlog_open(struct stdlog *l, const struct journal_stream *stream)
 {
 	struct stat st;
 

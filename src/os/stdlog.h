@@ -16,8 +16,8 @@ struct stdlog {
 	bool levels; /* the journal reads stderr: a line begins with its level, "<4>" */
 	struct journal journal;
 };
-/* Called before the first fork. stream: $JOURNAL_STREAM, or NULL. */
-void stdlog_open(struct stdlog *l, const char *stream);
+/* Called before the first fork, or in a signal handler. */
+void stdlog_open(struct stdlog *l, const struct journal_stream *stream);
 /* returns 0; -EAGAIN: the line was dropped */
 int stdlog_write(struct stdlog *l, const char *line, size_t size);
 /*

@@ -194,6 +194,7 @@ static void timers_prepare(struct supervisor *s)
 int supervisor_prepare(const struct supervisor_config *config, struct supervisor **ret)
 {
 	const struct brood_options *o = config->options;
+	const struct journal_stream stream = journal_stream(getenv("JOURNAL_STREAM"));
 	struct supervisor *s = calloc(1, sizeof *s);
 	int r;
 
@@ -233,7 +234,7 @@ int supervisor_prepare(const struct supervisor_config *config, struct supervisor
 		return r;
 	}
 	fold_init(&s->fold, 5, 10 * NS_PER_S);
-	stdlog_open(&s->stdlog, getenv("JOURNAL_STREAM"));
+	stdlog_open(&s->stdlog, &stream);
 	*ret = s;
 	return 0;
 }

@@ -8,31 +8,59 @@
  * the same time: the first one writes the slots' lines, and the other one a single line.
  */
 #include "last_words.h"
+#include "journal_entry.h"
 #include "slot_words.h"
 #include "../base/base.h"
 #include "../os/signals.h"
 #include "../os/stdlog.h"
+
+#include <stdlib.h>
 
 static struct {
 	struct status_view view;
 	struct tally *tally;
 	const char *who, *title;
 	pid_t pid;
+	struct journal_stream stream;
 	struct stdlog log;
+	struct journal_entry entry; /* not on the handler's stack, which may be small */
 } last;
+
+/* The journal shows the program's name beside each line, and takes the level from "<3>". */
+#define LEVEL "<3>"
 
 static void begin_line(struct slot_words *w)
 {
+	if (last.log.levels) {
+		slot_words_text(w, LEVEL);
+		return;
+	}
 	slot_words_text(w, last.title);
 	slot_words_text(w, ": ");
+}
+
+/* True: the journal has the line, or has no room for it. */
+static bool to_journal(const char *line)
+{
+	int r;
+
+	last.entry.size = 0;
+	journal_entry_add(&last.entry, "MESSAGE", line + strlen(LEVEL));
+	journal_entry_add(&last.entry, "PRIORITY", "3");
+	journal_entry_add(&last.entry, "SYSLOG_IDENTIFIER", last.title);
+	r = journal_send(&last.log.journal, last.entry.bytes, last.entry.size);
+	return r == 0 || r == -EAGAIN;
 }
 
 static void write_line(struct slot_words *w)
 {
 	if (w->used == w->size)
 		w->used--;
-	w->text[w->used++] = '\n';
-	stdlog_write(&last.log, w->text, w->used);
+	w->text[w->used] = '\0';
+	if (!last.log.levels || !to_journal(w->text)) {
+		w->text[w->used++] = '\n';
+		stdlog_write(&last.log, w->text, w->used);
+	}
 	w->used = 0;
 }
 
@@ -93,7 +121,7 @@ static void speak(const siginfo_t *info)
 	char line[SLOT_WORDS_MAX];
 	struct slot_words w = { .text = line, .size = sizeof line };
 
-	stdlog_open(&last.log, NULL);
+	stdlog_open(&last.log, &last.stream);
 	say_who(&w, info);
 	if (atomic_exchange(&last.tally->last_words, 1) == 0)
 		say_slots(&w);
@@ -120,6 +148,7 @@ void last_words_prepare(const struct shared *shared, const char *who, const char
 	last.tally = shared->tally;
 	last.who = who;
 	last.title = title;
+	last.stream = journal_stream(getenv("JOURNAL_STREAM"));
 	last.pid = getpid();
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGABRT, &action, NULL);

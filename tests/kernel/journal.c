@@ -97,6 +97,13 @@ static void by_file(void)
 	unlink(path);
 }
 
+static bool is_stderr(const char *text)
+{
+	const struct journal_stream stream = journal_stream(text);
+
+	return journal_is_stderr(&stream);
+}
+
 static void knows_stderr(void)
 {
 	struct stat st;
@@ -105,16 +112,16 @@ static void knows_stderr(void)
 	CHECK_EQ(fstat(STDERR_FILENO, &st), 0);
 	snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)st.st_dev,
 		(unsigned long long)st.st_ino);
-	CHECK(journal_is_stderr(stream));
+	CHECK(is_stderr(stream));
 	snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)st.st_dev,
 		(unsigned long long)st.st_ino + 1);
-	CHECK(!journal_is_stderr(stream));
-	CHECK(!journal_is_stderr(NULL));
-	CHECK(!journal_is_stderr(""));
-	CHECK(!journal_is_stderr("8:"));
+	CHECK(!is_stderr(stream));
+	CHECK(!is_stderr(NULL));
+	CHECK(!is_stderr(""));
+	CHECK(!is_stderr("8:"));
 	snprintf(stream, sizeof stream, "%llu:%llux", (unsigned long long)st.st_dev,
 		(unsigned long long)st.st_ino);
-	CHECK(!journal_is_stderr(stream));
+	CHECK(!is_stderr(stream));
 }
 
 Test(kernel_journal, by_datagram) { case_run(by_datagram, 20000); }

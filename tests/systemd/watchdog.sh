@@ -46,7 +46,7 @@ outside() {
 show() { systemctl show "$1" -p "$2" --value; }
 is() { [ "$(show "$1" "$2")" = "$3" ]; }
 # By the program's name: the journal does not always know the unit of a process that wrote and died.
-said() { journalctl -q --no-pager -o cat -t stuck --since "@$since"; }
+said() { journalctl -q --no-pager -o cat -t stuck --since "@$since" "$@"; }
 
 within() {              # true as soon as the command is true
 	local until=$((SECONDS + $1))
@@ -80,11 +80,12 @@ gets_stuck() {
 	[ "$us" -gt 0 ] && [ "$us" -lt $((interval + 1000000)) ]
 	ok $? "$1: within the interval: $us us"
 	journalctl --sync
-	said | grep -q 'stuck: SIGABRT in the supervisor (pid [0-9]*) from process 1;'
+	said _TRANSPORT=journal PRIORITY=3 |
+		grep -q '^SIGABRT in the supervisor (pid [0-9]*) from process 1;'
 	ok $? "$1: the supervisor has last words"
-	said | grep -q 'stuck: worker [0-9]* (pid [0-9]*): job [0-9]* holds, for [0-9]* ms'
+	said | grep -q '^worker [0-9]* (pid [0-9]*): job [0-9]* holds, for [0-9]* ms'
 	ok $? "$1: one of them about the worker that has a job"
-	said | grep -q 'stuck: worker [0-9 to]*: idle'
+	said | grep -q '^worker [0-9 to]*: idle'
 	ok $? "$1: and about those that have none"
 	case $1 in
 	stopped) said | grep -q 'is stopped by a signal: .*watchdog is not fed' ;;
