@@ -90,7 +90,8 @@ done
 listed again "${all[@]}" -c 8
 cmp first again >out 2>&1
 ok $? "one seed, one list $(cat out)"
-for options in '-c 5 -w 2' '-c 8 --rate 3000' '-c 8 -t 2 --call submit --rate 3000 --poisson' '-c 9 -t 3 --call open' '-c 50 -t 4 --call submit' '-c 1'; do
+for options in '-c 5 -w 2' '-c 8 --rate 3000' '-c 8 -t 2 --call submit --rate 3000 --poisson' \
+	'-c 9 -t 3 --call open' '-c 50 -t 4 --call submit' '-c 1'; do
 	listed again "${all[@]}" $options
 	cmp first again >out 2>&1
 	ok $? "one seed, one list, with $options $(cat out)"

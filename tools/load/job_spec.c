@@ -88,8 +88,8 @@ static struct part part_of(const char *text, char end)
 }
 
 /*
- * Cuts `part` before the first `mark`. True: there is one, and *ret is what stands behind it. False:
- * *ret is empty.
+ * Cuts `part` before the first `mark`. True: there is one, and *ret is what stands behind it.
+ * False: *ret is empty.
  */
 static bool cut(struct part *part, char mark, struct part *ret)
 {

@@ -392,7 +392,7 @@ static void judge_left(struct judge *j)
 	struct findings *f = j->findings;
 
 	f->judged[NOTHING_LEFT] = true;
-	/* An engine may see the supervisor's death a moment before its own, and cannot stop then. */
+	/* An engine may see the supervisor's death just before its own, and cannot stop then. */
 	if (j->phase >= PHASE_STOPPED && !j->killed) {
 		f->fds = te->fds_more > 0 ? (unsigned)te->fds_more : 0;
 		if (f->fds)
