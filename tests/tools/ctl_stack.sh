@@ -43,7 +43,7 @@ looks_right() {
 }
 for kind in futex mutex read poll sleep pause loop; do
 	for path in handoff lease; do
-		until_true slot_of $kind-$path && looks_right $kind-$path
+		until_true looks_right $kind-$path # a job that has begun may not wait yet
 		ok $? "$kind-$path: $(sed -n '3,4p' out) $(cat err)"
 	done
 done
