@@ -93,8 +93,13 @@ void caller_closed(struct queue *l, struct queue_job *job)
 
 void caller_lease_gone(struct lease *lease)
 {
-	const _Atomic uint32_t *from = lease->up->callers, *to = from + RING_DEPTH;
+	const _Atomic uint32_t *from, *to;
 
+	/* The engine had no descriptor or memory for this lease: nobody sleeps on its words. */
+	if (!lease->up)
+		return;
+	from = lease->up->callers;
+	to = from + RING_DEPTH;
 	list_for_each_safe(link, tmp, &lease->queue->sleep.followers) {
 		struct sleeper *s = container_of(link, struct sleeper, link);
 
