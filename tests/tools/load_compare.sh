@@ -79,6 +79,11 @@ sed 's/\[1000,5000\]/[5000,1000]/' a.json >hostile.json; refused 'buckets out of
 sed 's/\[60,40\]/[-1,40]/' a.json >hostile.json; refused 'a count below 0' odd
 head -c 100 a.json >hostile.json; refused cut 'no JSON'
 head -c 5000 /dev/urandom >hostile.json; refused noise 'no JSON'
+sed 's/"rate_per_s":1000/"rate_per_s":-1e300/; s/"seconds":0.5/"seconds":1e300/' a.json >odd.json
+timeout 60 "$program" compare odd.json a.json --report page.html >out 2>err
+ok $? "figures that nobody measured: $(cat err)"
+said=$(awk -f "$check" page.html) && ! grep -qE '[": ,]-?(nan|inf)' page.html out
+ok $? "make no page that is broken $said"
 mkdir hostile.dir
 timeout 20 "$program" compare hostile.dir a.json >out 2>err
 [ $? -eq 2 ] && grep -q directory err

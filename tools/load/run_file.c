@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,9 @@ static int read_latencies(struct run_file *run)
 	}
 	for (unsigned i = RUN_P50; i < RUN_FIGURES; i++)
 		run->whole[i] = (double)histogram_quantile(run->latency, quantiles[i]);
-	run->whole[RUN_RATE] = json_number(&run->doc, NULL, "rate_per_s", 0);
+	/* a number of jobs that there can be */
+	run->whole[RUN_RATE] = fmin(
+		fmax(json_number(&run->doc, NULL, "rate_per_s", 0), 0), COUNT_LARGE);
 	return 0;
 }
 
