@@ -55,6 +55,10 @@ Test(unit_chaos_schedule, first_at_then_every)
 		cr_assert_eq(e.number, i);
 	}
 	cr_assert_eq(chaos_schedule_next(s), CHAOS_NEVER, "the next one would be after the end");
+	s = begin("reload every 1s; supervisor-kill at 1s", 1, AT + S);
+	cr_assert(chaos_schedule_take(s, AT + S, &e));
+	cr_assert_eq(e.act, 1, "at the very end only what comes once");
+	cr_assert_eq(chaos_schedule_next(s), CHAOS_NEVER);
 }
 
 /* A rate has one moment in each interval, and the seed says which. */

@@ -32,7 +32,8 @@ static uint64_t due(const struct chaos_schedule *s, uint32_t act, uint64_t numbe
 	if (a->scattered)
 		at += (uint64_t)((double)(random_of(s, act, ~number) >> 11) * 0x1p-53 *
 			(double)a->every_ns);
-	return at <= s->end_ns ? at : CHAOS_NEVER;
+	/* What comes again and again has no use at the very end. */
+	return at < s->end_ns || (at == s->end_ns && !a->every_ns) ? at : CHAOS_NEVER;
 }
 
 void chaos_schedule_init(struct chaos_schedule *s, const struct chaos_spec *spec, uint64_t seed)
