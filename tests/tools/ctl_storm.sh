@@ -7,7 +7,7 @@
 # machine can do.
 here=$(dirname "$0")
 . "$here/lib.sh"
-ctl=$(realpath "$1") top=$(realpath "$2") load=$(realpath "$3") json=$(realpath "$4")
+ctl=$(realpath "$1") top=$(realpath "$2") load=$(own "$3") json=$(realpath "$4")
 metrics=$(realpath "$5") workers=$6 most=${7:-}
 cd "$folder" || exit 99
 

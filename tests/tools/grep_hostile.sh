@@ -5,7 +5,7 @@
 # such a pattern takes the program down. "sanitized": a sanitizer allows no memory limit, so the
 # pattern that bloats is left out.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1")
+program=$(own "$1")
 sanitized=${2-}
 cd "$folder" || exit 99
 ulimit -c 0

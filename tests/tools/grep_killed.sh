@@ -3,7 +3,7 @@
 # grep_killed.sh BROOD_GREP [RATE]: while workers are killed all the time, the output is still the
 # same as grep's.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1")
+program=$(own "$1")
 rate=${2:-80}
 seconds=5
 cd "$folder" || exit 99

@@ -3,7 +3,7 @@
 # grep_usage.sh BROOD_GREP: help, usage errors, and the end when a reader, a disk or an input is
 # gone.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1")
+program=$(own "$1")
 cd "$folder" || exit 99
 printf 'one\ntwo\n' >text
 

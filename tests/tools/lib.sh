@@ -67,6 +67,17 @@ done_testing() {
 	exit
 }
 
+# own PROGRAM: prints a path of PROGRAM that no other test uses, so that left() does not count the
+# processes of tests that run at the same time. It is in PROGRAM's folder, where PROGRAM finds its
+# library.
+own() {
+	local path link
+	path=$(realpath "$1")
+	link=$path-of-$(basename "$0" .sh)
+	ln -f "$path" "$link" 2>/dev/null || cp "$path" "$link" || return
+	echo "$link"
+}
+
 # left PATH: prints how many processes run a program whose path begins with PATH. Waits up to two
 # seconds for them to end.
 left() {

@@ -3,7 +3,7 @@
 # load_chaos.sh BROOD_LOAD JSON_READ [sanitized]: each kind of --chaos acts, and all invariants
 # hold. The same seed gives the same victims. What a kind may not do is found.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1") reader=$(realpath "$2") sanitized=${3:-}
+program=$(own "$1") reader=$(realpath "$2") sanitized=${3:-}
 cd "$folder" || exit 99
 
 run() {         # run NAME ACTS OPTION...: exit code 0, valid JSON in ./json

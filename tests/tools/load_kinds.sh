@@ -3,7 +3,7 @@
 # load_kinds.sh BROOD_LOAD JSON_READ USER_LIB: jobs with run times, sizes, keys, tags and
 # priorities; jobs of a user's library; and one seed means one list of jobs.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1") reader=$(realpath "$2") library=$(realpath "$3")
+program=$(own "$1") reader=$(realpath "$2") library=$(realpath "$3")
 cd "$folder" || exit 99
 
 run() {         # run NAME OPTION...: exit code 0, valid JSON in ./json, nothing on standard error

@@ -3,7 +3,7 @@
 # load_live.sh BROOD_LOAD PTY_RUN: the live display is there on a terminal, keeps to its width,
 # obeys NO_COLOR, TERM and the locale, and goes away; a pipe gets none.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1") pty=$(realpath "$2")
+program=$(own "$1") pty=$(realpath "$2")
 cd "$folder" || exit 99
 escape=$(printf '\033')
 

@@ -3,7 +3,7 @@
 # load_peers.sh BROOD_LOAD JSON_READ FASTCGI_RESPONDER: brood-load --peer: the same load on a fork()
 # for each job, on a program for each job, on plain workers, and on a FastCGI server.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1") reader=$(realpath "$2") responder=$(realpath "$3")
+program=$(own "$1") reader=$(realpath "$2") responder=$(realpath "$3")
 cd "$folder" || exit 99
 export TMPDIR=$folder
 

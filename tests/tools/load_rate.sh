@@ -3,7 +3,7 @@
 # load_rate.sh BROOD_LOAD JSON_READ: the open loop. How many jobs are planned is known beforehand,
 # whatever the machine does. The least effect of a stall is computed. Speed is not judged.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1") reader=$(realpath "$2")
+program=$(own "$1") reader=$(realpath "$2")
 cd "$folder" || exit 99
 
 value() { "$reader" json "$1" 2>&1; }

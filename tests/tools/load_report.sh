@@ -3,7 +3,7 @@
 # load_report.sh BROOD_LOAD JSON_READ: the page of --report is well-formed, small, has all its
 # sections, and needs nothing from elsewhere. Its figures are those of the JSON.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1") reader=$(realpath "$2")
+program=$(own "$1") reader=$(realpath "$2")
 check=$(realpath "$(dirname "$0")/html-check.awk")
 cd "$folder" || exit 99
 

@@ -3,7 +3,7 @@
 # load_runs.sh BROOD_LOAD JSON_READ [sanitized]: all invariants hold in runs of each kind, and the
 # JSON has the right keys and numbers. Rates and times are not judged.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1") reader=$(realpath "$2") sanitized=${3:-}
+program=$(own "$1") reader=$(realpath "$2") sanitized=${3:-}
 cd "$folder" || exit 99
 
 leak=leak=3

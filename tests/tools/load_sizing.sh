@@ -3,7 +3,7 @@
 # load_sizing.sh BROOD_LOAD SOURCE_ROOT: each command of brood-sizing(7) and each example of
 # --help does what is said, in runs that are made short. Figures are not judged.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1") root=$(realpath "$2")
+program=$(own "$1") root=$(realpath "$2")
 cd "$folder" || exit 99
 mkdir bin && ln -s "$program" bin/brood-load && PATH=$folder/bin:$PATH
 

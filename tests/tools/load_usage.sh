@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # load_usage.sh BROOD_LOAD: help, usage errors, and output to the place that was asked for.
 . "$(dirname "$0")/lib.sh"
-program=$(realpath "$1")
+program=$(own "$1")
 cd "$folder" || exit 99
 
 # wrong WORD OPTION...: exit 2, nothing on standard output, and a message that has the word and says
