@@ -37,6 +37,11 @@ static void find_max_choose(struct find_max *f)
 
 void find_max_tell(struct find_max *f, bool held)
 {
+	if (!held && !f->again) {
+		f->again = true;
+		return;
+	}
+	f->again = false;
 	if (f->phase == FIND_MAX_CONFIRM) {
 		if (held)
 			f->phase = FIND_MAX_FOUND;
@@ -44,11 +49,6 @@ void find_max_tell(struct find_max *f, bool held)
 			find_max_confirm(f, f->rate * (1 - f->confirms * FIND_MAX_STEP));
 		return;
 	}
-	if (!held && !f->again) {
-		f->again = true;
-		return;
-	}
-	f->again = false;
 	if (held)
 		f->low = f->rate;
 	else

@@ -5,8 +5,8 @@
  *
  * First the rate is doubled until one fails (or halved, until one holds). Then the gap is cut in
  * two until it is small. At last the highest rate that held is tried for longer; if it fails now,
- * lower ones are tried, in steps that grow. A rate that fails once in the search is tried a second
- * time, because a short trial may have met a moment in which the machine was busy.
+ * lower ones are tried, in steps that grow. A rate that fails once is tried a second time,
+ * because the first trial may have met a moment in which the machine was busy.
  */
 #ifndef BROOD_LOAD_FIND_MAX_H
 #define BROOD_LOAD_FIND_MAX_H
