@@ -255,7 +255,7 @@ held
 timeout 100 "$program" -d 60 -w 2 -c 4 -q &
 timer=$!
 for ((i = 0; i < 200; i++)); do
-	pid=$(pgrep -P $timer -x brood-load) && break
+	pid=$(pgrep -P $timer) && break
 	sleep 0.05
 done
 kill -KILL "$pid"
