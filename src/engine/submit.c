@@ -89,7 +89,7 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
 	size_t count, uint64_t *ret_id)
 {
-	VISIT(b);
+	VISIT_OFTEN(b);
 	struct given given;
 	struct queue *l;
 	int r = given_check(b, job, true, &given);
