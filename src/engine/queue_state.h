@@ -63,6 +63,7 @@ struct queue_waiting {
 
 struct queue_results {
 	uint32_t news, handle_news;   /* results, verdicts of handles, that nobody was told of */
+	uint32_t calling;             /* threads that run callbacks of this queue */
 	uint32_t round, handle_round; /* how often news, handle_news were told and set to 0 */
 	struct list callbacks;        /* closed jobs whose on_done is to be called */
 	/* closed jobs: to be delivered; lent to the program by brood_take(), brood_wait_id() */
