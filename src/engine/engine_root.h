@@ -145,10 +145,5 @@ static inline void engine_unlock(struct brood *b) { pthread_mutex_unlock(&b->loc
 	CANCELLATION_OFF
 #define VISIT(b)      VISIT_OR(b, fail_not_engine(b))
 #define VISIT_VOID(b) VISIT_OR(b, )
-/* The same for a call that most jobs make. */
-#define VISIT_OFTEN(b)                     \
-	if (!ENGINE_IS_HERE(b))            \
-		return fail_not_engine(b); \
-	CANCELLATION_OFF_IF_THREADS
 
 #endif

@@ -62,14 +62,13 @@ struct queue_waiting {
 };
 
 struct queue_results {
-	uint32_t news, handle_news;   /* results, verdicts of handles, that nobody was told of */
-	uint32_t calling;             /* threads that run callbacks of this queue */
-	uint32_t round, handle_round; /* how often news, handle_news were told and set to 0 */
-	struct list callbacks;        /* closed jobs whose on_done is to be called */
-	/* closed jobs: to be delivered; lent to the program by brood_take(), brood_wait_id() */
-	struct list list, taken, waited;
-	size_t count, taken_count; /* count: in `list`; taken_count: in `taken` and `waited` */
-	struct list talkers;       /* submitted jobs with progress that is to be told */
+	uint32_t news, handle_news;      /* results, verdicts of handles, that nobody was told of */
+	uint32_t round, handle_round;    /* how often news, handle_news were told and set to 0 */
+	struct list callbacks;           /* closed jobs whose on_done is to be called */
+	struct list list, taken, waited; /* closed jobs: to be delivered; lent to the program */
+	/* jobs in `list`; in `taken` and `waited`; threads that run callbacks */
+	size_t count, taken_count, calling;
+	struct list talkers;  /* submitted jobs with progress that is to be told */
 	bool no_logs;         /* run no log callback: it may need a lock that this thread holds */
 	bool taking;          /* the thread with the lock takes the results: wake nobody else */
 	bool delivering_next; /* the thread with the lock will call the callbacks: poke nobody */

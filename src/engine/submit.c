@@ -89,7 +89,9 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
 	size_t count, uint64_t *ret_id)
 {
-	VISIT_OFTEN(b);
+	if (!ENGINE_IS_HERE(b))
+		return fail_not_engine(b);
+	CANCELLATION_OFF_IF_THREADS; /* VISIT() by hand: most jobs come this way */
 	struct given given;
 	struct queue *l;
 	int r = given_check(b, job, true, &given);

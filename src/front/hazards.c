@@ -41,7 +41,8 @@ static void judge_oom_group(const struct hazards *h, char *line)
 	if (h->oom_group[0])
 		snprintf(line, HAZARDS_LINE,
 			"memory.oom.group of the cgroup %.100s is 1: where one worker takes too "
-			"much memory, the kernel kills all of the brood: OOMPolicy=continue in a "
+			"much memory, the kernel may kill all of the brood: OOMPolicy=continue in "
+			"a "
 			"systemd unit; in a container, limits of the workers' own (memory_max with "
 			"a delegated cgroup, or worker_memory)",
 			h->oom_group);
@@ -55,8 +56,10 @@ static void judge_memory(const struct hazards *h, const struct pool_setups *pool
 	if (sum > h->memory_left)
 		snprintf(line, HAZARDS_LINE,
 			"vm.overcommit_memory is 2, and the kernel promises %llu MiB more, but "
-			"worker_memory allows %llu workers %llu MiB together: births will fail: "
-			"raise vm.overcommit_ratio, or ask for less worker_memory or fewer workers",
+			"worker_memory allows %llu workers %llu MiB together: jobs may get no "
+			"memory "
+			"before their limit (ENOMEM): raise vm.overcommit_ratio, or ask for less "
+			"worker_memory or fewer workers",
 			(unsigned long long)(h->memory_left >> 20), (unsigned long long)workers,
 			(unsigned long long)(sum >> 20));
 }

@@ -7,6 +7,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+/* POLLOUT of a terminal promises little room; a write of more would block. */
+#define TERMINAL_ROOM 256
+
 void stdlog_open(struct stdlog *l, const struct journal_stream *stream)
 {
 	struct stat st;
@@ -17,6 +20,7 @@ void stdlog_open(struct stdlog *l, const struct journal_stream *stream)
 		return;
 	}
 	l->socket = S_ISSOCK(st.st_mode);
+	l->terminal = S_ISCHR(st.st_mode);
 	l->levels = journal_is_stderr(stream);
 	if (l->levels)
 		journal_open(&l->journal, JOURNAL_SOCKET);
@@ -31,14 +35,15 @@ void stdlog_open(struct stdlog *l, const struct journal_stream *stream)
 }
 
 /*
- * True: a pipe that could not be opened anew has room. POLLOUT promises room for PIPE_BUF bytes,
- * and lines are shorter.
+ * True: what could not be opened anew takes bytes, or will never take any, so that a write tells at
+ * once. POLLOUT of a pipe promises room for PIPE_BUF bytes. A pipe that is full has no POLLOUT, and
+ * no end for its writers, when its reader dies: POLLERR says so.
  */
 static bool has_room(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-	return poll(&p, 1, 0) > 0 && (p.revents & POLLOUT);
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLOUT | POLLERR | POLLHUP));
 }
 
 static ssize_t put(const struct stdlog *l, const char *bytes, size_t size)
@@ -63,7 +68,7 @@ int stdlog_write(struct stdlog *l, const char *line, size_t size)
 
 ssize_t stdlog_pass(struct stdlog *l, const char *bytes, size_t size)
 {
-	size_t piece = MIN(size, (size_t)PIPE_BUF);
+	size_t piece = MIN(size, (size_t)(l->terminal && !l->own ? TERMINAL_ROOM : PIPE_BUF));
 	const char *end = piece < size ? memrchr(bytes, '\n', piece) : NULL;
 	ssize_t n = put(l, bytes, end ? (size_t)(end - bytes) + 1 : piece);
 

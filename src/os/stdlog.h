@@ -12,7 +12,7 @@
 #include "journal.h"
 struct stdlog {
 	int fd;
-	bool own, socket;
+	bool own, socket, terminal; /* own: opened anew, so that a write does not block */
 	bool levels; /* the journal reads stderr: a line begins with its level, "<4>" */
 	struct journal journal;
 };

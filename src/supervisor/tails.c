@@ -9,7 +9,7 @@
  * in write(), once their pipes are full.
  *
  * A read takes all that a pipe of usual size holds: so a line that was written by one write() of
- * 4096 bytes or less is never torn.
+ * 4096 bytes or less is not torn, unless the worker has made its pipe larger.
  *
  * The pipe is closed when the worker has ended. A process that a job left cannot hold it open, and
  * is killed by SIGPIPE, or gets EPIPE, if it writes there.
@@ -21,8 +21,12 @@
 #include <sys/epoll.h>
 
 #define PIPES_A_TURN 4
-/* At most so many bytes a millisecond, on average. */
+/*
+ * At most so many bytes a millisecond, on average. A read of few bytes costs as much as one of
+ * READ_COST.
+ */
 #define PACE_BYTES ((uint64_t)64 << 10)
+#define READ_COST  ((size_t)4096)
 /* A dead worker may have so much in its pipe: the largest that a user without rights can make. */
 #define DRAIN_MAX ((size_t)1 << 20)
 
@@ -90,7 +94,7 @@ static void readable(struct source *source, uint32_t events)
 	count = epoll_wait(s->tails.epoll_fd, ready, PIPES_A_TURN, 0);
 	/* Each is read, whatever stderr takes: relay.c has the room. So each pipe has its turn. */
 	for (int i = 0; i < count; i++)
-		s->tails.bytes += read_once(ready[i].data.ptr);
+		s->tails.bytes += MAX(read_once(ready[i].data.ptr), READ_COST);
 	rest_ns = s->tails.bytes / PACE_BYTES * NS_PER_MS;
 	if (relay_waits(s)) {
 		watch(s, 0);

@@ -39,7 +39,7 @@ static void begin_line(struct slot_words *w)
 	slot_words_text(w, ": ");
 }
 
-/* True: the journal has the line, or has no room for it. */
+/* True: the journal has the line. If the journal has no room, stderr may have some. */
 static bool to_journal(const char *line)
 {
 	int r;
@@ -49,7 +49,7 @@ static bool to_journal(const char *line)
 	journal_entry_add(&last.entry, "PRIORITY", "3");
 	journal_entry_add(&last.entry, "SYSLOG_IDENTIFIER", last.title);
 	r = journal_send(&last.log.journal, last.entry.bytes, last.entry.size);
-	return r == 0 || r == -EAGAIN;
+	return r == 0;
 }
 
 static void write_line(struct slot_words *w)
