@@ -47,14 +47,14 @@ static bool open_log(const struct options *o)
 	return !r;
 }
 
-/* Returns the exit code of a log that is not whole, or `result`. */
-static int close_log(const struct options *o, int result)
+/* Returns 0, or 2 when the log is not whole. */
+static int close_log(const struct options *o)
 {
 	int r = log_close();
 
 	if (r)
 		fprintf(stderr, "brood-load: --log %s: %s\n", o->log, strerror(-r));
-	return r ? 2 : result;
+	return r ? 2 : 0;
 }
 
 /* Returns 0, or 2 when the file is not whole. */
@@ -91,9 +91,8 @@ static int run(const struct options *o, const struct about *about, const struct 
 	static struct findings findings;
 	FILE *table = o->quiet ? NULL : out->json == stdout ? stderr : stdout;
 	int r = o->pacing.find_max.count ? find_run(o, &findings, table) : judge_run(o, &findings);
-	int written = 0;
+	int written = close_log(o);
 
-	r = close_log(o, r);
 	if (r == 2)
 		return 2;
 	if (table)
