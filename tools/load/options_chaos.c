@@ -153,6 +153,10 @@ static int fits(const struct options *o)
 			"--chaos: resize wants %u workers at most: give -w %u", workers, workers);
 	if (workers && o->pools > 1)
 		return options_wrong("--chaos: resize is for one pool: it takes no --pools");
+	if (o->log && chaos_spec_has(&o->chaos, CHAOS_DISK_FULL))
+		return options_wrong(
+			"--chaos: disk-full would keep the log from growing, too: take --log or "
+			"disk-full away");
 	if (late)
 		return options_wrong(
 			"--chaos: %s comes after the end: give a longer --duration, or an earlier "
