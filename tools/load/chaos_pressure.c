@@ -127,8 +127,10 @@ bool pressure_begin(struct pressure *p, uint32_t kind)
 }
 
 /*
- * The supervisor first: a worker that is born later has the old limit from it, and the others are
- * its children by now. Workers set their limit on files by themselves.
+ * The supervisor first: the processes that it makes later have the old limit from it. The workers
+ * twice: the process that makes workers is a child of the supervisor. Until it has its old limit, a
+ * worker with the low one may be born, which is not on the first list. Such a worker is on the
+ * second list. Workers set their limit on files by themselves.
  */
 void pressure_end(struct pressure *p, uint32_t kind)
 {
@@ -138,7 +140,7 @@ void pressure_end(struct pressure *p, uint32_t kind)
 		return;
 	set_soft(p->supervisor, resource, p->of[kind].soft[1]);
 	set_soft(p->engine, resource, p->of[kind].soft[0]);
-	if (kind != CHAOS_FD_PRESSURE)
+	for (unsigned i = 0; i < 2 && kind != CHAOS_FD_PRESSURE; i++)
 		set_workers(p, resource, p->of[kind].soft[1]);
 	p->of[kind].on = false;
 }
