@@ -135,14 +135,19 @@ int find_run(const struct options *o, struct findings *ret, FILE *table)
 		put_head(&p->find_max, table);
 	find_max_begin(&search, p->plan.stages ? p->plan.stage[0].from : FIRST_RATE);
 	while (find_max_goes_on(&search) && found.trials < TRIALS_MAX) {
-		struct trial *t = &found.trial[found.trials++];
+		struct trial *t = &found.trial[found.trials];
 
 		one = trial_options(o, &search);
 		one.pacing.found = &found;
+		findings_free(ret);
 		r = judge_run(&one, ret);
-		if (r || ret->asked)
+		if (r == 2 || ret->asked)
 			return r ? r : FOUND_NONE;
 		*t = look_at(ret, &search);
+		t->held &= r == 0;
+		found.trials++;
+		if (r)
+			return r;
 		if (table)
 			put_trial(&p->find_max.one[0], t, table);
 		find_max_tell(&search, t->held);

@@ -3,6 +3,8 @@
 #include "findings.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 void findings_about(int argc, char **argv, struct about *ret)
 {
@@ -10,6 +12,18 @@ void findings_about(int argc, char **argv, struct about *ret)
 	ret->argv = argv;
 	ret->when = time(NULL);
 	machine_look(&ret->machine);
+}
+
+void findings_free(struct findings *f)
+{
+	for (unsigned k = 0; k < KINDS; k++) {
+		free(f->latency[k]);
+		free(f->raw[k]);
+	}
+	free(f->death_to_verdict);
+	if (f->tally)
+		munmap((void *)(uintptr_t)f->tally, f->tally->size);
+	memset(f, 0, sizeof *f);
 }
 
 struct histogram *findings_latency(const struct findings *f)

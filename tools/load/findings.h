@@ -14,6 +14,9 @@ struct about { /* what a run's figures do not say */
 };
 void findings_about(int argc, char **argv, struct about *ret);
 
+/* Gives back the memory of a run, before the next one has the same findings. */
+void findings_free(struct findings *f);
+
 /* Of all kinds of jobs together; free() it. NULL: no memory. */
 struct histogram *findings_latency(const struct findings *f);
 
