@@ -98,8 +98,9 @@ static bool open_sockets(const struct engine *e)
 			break;
 		control.callers++;
 		setsockopt(control.back[i][0], SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
-		setsockopt(control.back[i][0], SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
 	}
+	if (!ready)
+		setsockopt(control.jobs[0], SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
 	return !ready;
 }
 
@@ -174,7 +175,10 @@ static void call_one(struct driver *d, const struct load_job *job, unsigned char
 	request.arg.checksum = job->number;
 	payload_fill(job->key, 0, data, job->size);
 	if (!send_two(control.jobs[0], &request, sizeof request, data, job->size)) {
-		engine_break_off(d->engine, "a job to the workers: %s", strerror(errno));
+		if (errno == EAGAIN)
+			drive_overdue(d, job, "no worker has taken it within its bound");
+		else
+			engine_break_off(d->engine, "a job to the workers: %s", strerror(errno));
 		return;
 	}
 	/* An answer that came too late for the job before is not this one's. */
