@@ -48,8 +48,8 @@ struct chaos_tally {
 	_Atomic uint32_t reloads, resizes;
 	_Atomic uint32_t workers;
 	_Atomic uint32_t reload_mark;
-	/* The monitor writes: how many reloads are over, well or not. */
-	_Atomic uint32_t reloads_over;
+	/* The monitor writes: how many are over, well or not. */
+	_Atomic uint32_t reloads_over, resizes_over;
 	/* Drivers write: what came of a kind of chaos and was expected, and what was not. */
 	_Atomic uint64_t expected[CHAOS_KINDS], unexpected[CHAOS_KINDS];
 };

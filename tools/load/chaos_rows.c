@@ -40,7 +40,8 @@ static void say_killed(struct findings *f, struct chaos_found *c)
 static void say_changed(const struct tally *t, struct findings *f, uint32_t kind)
 {
 	uint64_t done = kind == CHAOS_RELOAD ? t->engine.reloads : t->engine.resizes,
-		 begun = kind == CHAOS_RELOAD ? atomic_load(&t->chaos.reloads_over) : done,
+		 begun = kind == CHAOS_RELOAD ? atomic_load(&t->chaos.reloads_over)
+					      : atomic_load(&t->chaos.resizes_over),
 		 refused = atomic_load(&t->chaos.unexpected[kind]);
 	/* A pressure explains that one failed; then it has counted the error. */
 	bool excused = f->chaos[CHAOS_FD_PRESSURE].asked || f->chaos[CHAOS_DISK_FULL].asked ||

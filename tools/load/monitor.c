@@ -143,13 +143,15 @@ static void reload_if_asked(struct monitor *m)
 		reload_ended(m, r);
 }
 
-static void resize(struct engine *e, unsigned workers)
+/* True: the pool has the new size. */
+static bool resize(struct engine *e, unsigned workers)
 {
 	uint64_t since = load_now();
 	int r = brood_pool_resize(brood_pool(e->brood, NULL), 0, workers);
 
 	if (r < 0 && !chaos_explains(e, r, since))
 		engine_failed(e, "brood_pool_resize()", r);
+	return r == 0;
 }
 
 static void resize_if_asked(struct monitor *m)
@@ -160,8 +162,8 @@ static void resize_if_asked(struct monitor *m)
 	if (m->resizes == asked)
 		return;
 	m->resizes = asked;
-	t->engine.resizes++;
-	resize(m->engine, atomic_load(&t->chaos.workers));
+	t->engine.resizes += resize(m->engine, atomic_load(&t->chaos.workers));
+	atomic_fetch_add(&t->chaos.resizes_over, 1);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -189,7 +191,7 @@ void monitor_run(struct monitor *m)
 			wait = FAR_NS;
 		futex_wait(&t->births, births, wait);
 	}
-	if (e->tally->engine.resizes && !atomic_load(&e->broken))
+	if (m->resizes && !atomic_load(&e->broken))
 		resize(e, e->options->workers);
 }
 
