@@ -109,6 +109,21 @@ Test(unit_load_figures, steps_of_an_axis)
 	cr_assert_eq(figure_step(0, 5), 1);
 }
 
+/* A step of 0 would lead nowhere: the loops that draw an axis would not end. */
+Test(unit_load_figures, steps_at_the_ends_of_the_doubles)
+{
+	static const double all[] = { 5e-324, 1e-323, 2.5e-322, 1e-310, 2.3e-308, 1e308,
+		1.7976931348623157e308, INFINITY, NAN, -1 };
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		for (unsigned marks = 1; marks <= 10; marks++) {
+			double step = figure_step(all[i], marks);
+
+			cr_assert(step > 0 && isfinite(step), "%g: %g", all[i], step);
+		}
+	}
+}
+
 /* ---- live_text.c ----------------------------------------------------------------------------- */
 
 static struct live_view live_example(void)

@@ -97,13 +97,16 @@ struct figure figure_count(uint64_t count)
 
 double figure_step(double to, unsigned marks)
 {
-	double rough, power;
+	double rough, power, step;
 
 	if (!(to > 0) || !isfinite(to) || !marks)
 		return 1;
 	rough = to / marks;
 	power = pow(10, floor(log10(rough)));
-	if (rough <= power)
-		return power;
-	return rough <= 2 * power ? 2 * power : rough <= 5 * power ? 5 * power : 10 * power;
+	step = rough <= power        ? power
+		: rough <= 2 * power ? 2 * power
+		: rough <= 5 * power ? 5 * power
+				     : 10 * power;
+	/* Near the least and the largest double there is no such number. */
+	return step > 0 && isfinite(step) ? step : 1;
 }

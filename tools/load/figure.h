@@ -20,7 +20,7 @@ struct figure figure_bytes(double bytes); /* "64 B", "1.50 KiB" */
 
 /*
  * The distance between the marks of an axis from 0 to `to` with about `marks` marks: 1, 2 or 5
- * times a power of ten.
+ * times a power of ten. Always a number above 0: 1 if there is no other.
  */
 double figure_step(double to, unsigned marks);
 

@@ -15,8 +15,9 @@
 #define Y_MARKS    5
 #define X_MARKS    10
 #define LABELS_MAX 40
-#define FEW_MARKS  60 /* up to so many marks are drawn from top to bottom */
-#define TICK       45 /* the height of the others */
+#define STEPS_MAX  (3 * LABELS_MAX) /* with three to a decade */
+#define FEW_MARKS  60               /* up to so many marks are drawn from top to bottom */
+#define TICK       45               /* the height of the others */
 
 double html_nines(double quantile) { return quantile < 1 ? -log10(1 - quantile) : 18; }
 
@@ -86,7 +87,7 @@ void html_fit(struct html_chart *c)
 static unsigned y_labels(const struct html_chart *c, double ret[LABELS_MAX])
 {
 	double decades = c->log ? log10(c->y_to / c->y_from) : 0, step;
-	unsigned count = 0;
+	unsigned count = 0, steps = 0;
 
 	if (!c->log) {
 		step = figure_step(c->y_to - c->y_from, Y_MARKS);
@@ -96,8 +97,9 @@ static unsigned y_labels(const struct html_chart *c, double ret[LABELS_MAX])
 			ret[count++] = y;
 		return count;
 	}
-	/* up to two decades 1, 2 and 5; then 1 */
-	for (double y = c->y_from; y <= c->y_to * 1.0001 && count < LABELS_MAX;
+	/* Up to two decades 1, 2 and 5; then 1. From 0 or infinity no step leads on. */
+	for (double y = c->y_from;
+		y <= c->y_to * 1.0001 && count < LABELS_MAX && steps++ < STEPS_MAX;
 		y = round_up(y * 1.01)) {
 		double digit = y / pow(10, floor(log10(y) + 1e-9));
 
@@ -243,7 +245,7 @@ static void x_words(FILE *file, const struct html_chart *c)
 	struct figure f;
 
 	if (!c->nines) {
-		for (unsigned i = 0; i * step <= c->x_to * 1.0001; i++) {
+		for (unsigned i = 0; i < LABELS_MAX && i * step <= c->x_to * 1.0001; i++) {
 			snprintf(f.text, sizeof f.text, "%.4g s", i * step);
 			x_word(file, x_place(c, i * step), i % 2, f.text);
 		}
