@@ -103,7 +103,10 @@ Test(unit_job_spec, wrong_mixes)
 		{ "spin=1ms,", "spin=1ms" }, { "spin=1ms,5", "spin=1ms" }, { "spin=0.1ns", "time" },
 		{ "alloc=1T", "alloc=10MB" }, { "alloc=-1", "alloc=10MB" },
 		{ "alloc=10MBs", "alloc=10MB" }, { "syscalls=1K", "syscalls=10" },
-		{ "syscalls=0", "syscalls=10" }, { "syscalls=2000000000", "thousand million" } };
+		{ "syscalls=0", "syscalls=10" }, { "syscalls=2000000000", "thousand million" },
+		{ "syscalls=1e300", "thousand million" }, { "sleep=1e300s", "an hour" },
+		{ "alloc=1e300G", "alloc=10MB" }, { "echo=0x10", "echo=99.9" },
+		{ "sleep=0x1ms", "sleep=1ms" }, { "sleep=1ms:0X1", "sleep=1ms" } };
 
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct job_spec_why why = { "" };

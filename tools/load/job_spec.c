@@ -120,7 +120,7 @@ static bool number(struct part part, double *ret, struct part *ret_unit)
 	digits[part.length] = 0;
 	*ret = strtod(digits, &end);
 	*ret_unit = (struct part){ part.at + (end - digits), part.length - (size_t)(end - digits) };
-	return end > digits && isfinite(*ret);
+	return end > digits && isfinite(*ret) && !strpbrk(digits, "xX"); /* strtod() takes 0x10 */
 }
 
 static bool weight(struct part part, double *ret)
@@ -142,7 +142,7 @@ static bool measured(struct part part, enum measure measure, uint64_t *ret)
 		if (!is_word(rest, units[i].name))
 			continue;
 		value = value * units[i].factor;
-		*ret = (uint64_t)(value + 0.5);
+		*ret = value <= measures[measure].max ? (uint64_t)(value + 0.5) : 0;
 		return value >= 1 && value <= measures[measure].max;
 	}
 	return false;
