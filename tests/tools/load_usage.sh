@@ -49,6 +49,10 @@ wrong 'echo=99.9' --mix echo=-1
 wrong 'above 0' --mix echo=0,nop=0
 wrong deadline --deadline 0
 wrong kill-rate --kill-rate x
+wrong kill-rate --kill-rate 0x10
+wrong 1000/s --rate 0x10
+wrong duration -d 0x10
+wrong 'take --log or disk-full away' --log log --chaos 'disk-full at 100ms'
 wrong order --kill-all-at 2,1
 wrong seconds --kill-all-at 1,,2
 wrong longer -d 2 --kill-all-at 3

@@ -148,6 +148,18 @@ Test(unit_chaos_spec, errors_say_what_would_be_right)
 	}
 }
 
+/* strtod() would read them. */
+Test(unit_chaos_spec, hexadecimal_is_no_number)
+{
+	char wrong[CHAOS_WRONG_SIZE] = "";
+	struct chaos_spec spec = { 0 };
+
+	cr_assert_eq(chaos_spec_parse("kill 0x10/s", &spec, wrong), -EINVAL);
+	cr_assert_not_null(strstr(wrong, "kill takes N/s"), "%s", wrong);
+	cr_assert_eq(chaos_spec_parse("kill at 0X1s", &spec, wrong), -EINVAL);
+	cr_assert_not_null(strstr(wrong, "is no time"), "%s", wrong);
+}
+
 Test(unit_chaos_spec, too_many)
 {
 	char text[CHAOS_ACTS_MAX * 12 + 20] = "", wrong[CHAOS_WRONG_SIZE];

@@ -24,7 +24,7 @@ static bool near(double a, double b) { return fabs(a - b) <= 1e-6 * fmax(1, fabs
 Test(unit_pace, rates_are_read)
 {
 	static const char *const bad[] = { "", "0", "0.5", "-1", "x", "1000/h", "1000/", "1000x",
-		"20M", "nan", "inf", "1000,2000", "1000/s/s" };
+		"20M", "nan", "inf", "1000,2000", "1000/s/s", "0x10", "0X1p4", "0x" };
 	struct pace_plan plan = rate("1000");
 
 	cr_assert_eq(plan.stages, 1);

@@ -74,6 +74,7 @@ Test(unit_thresholds, wrong_texts)
 		{ "p99>5ms x", "unit" }, { "max>5", "unit" }, { "p101>5ms", "figures" },
 		{ "p>5ms", "figures" }, { "px>5ms", "figures" }, { "q99>5ms", "figures" },
 		{ "rejected>0", "figures" }, { "rate<10x", "a second" }, { "rate<10%", "a second" },
+		{ "rate<0x10", "p99>5ms" }, { "p0x10>5ms", "figures" }, { "late>0X1%", "p99>5ms" },
 		{ "late>1ms", "share" }, { "late>1 x", "share" },
 		{ "p99>0000000000000000000000000000000000000000000000005ms", "p99>5ms" } };
 

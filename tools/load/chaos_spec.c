@@ -88,8 +88,8 @@ static const char *number(const char *text, double *ret)
 
 	if (!isdigit((unsigned char)*text) && *text != '.')
 		return NULL;
-	if (strspn(text, "0123456789.") == 0)
-		return NULL;
+	if (*text == '0' && (text[1] == 'x' || text[1] == 'X'))
+		return NULL; /* strtod() would read it */
 	*ret = strtod(text, &end);
 	return end == text ? NULL : end;
 }

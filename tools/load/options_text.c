@@ -52,6 +52,8 @@ const char *options_number(const char *text, char stop, double *ret)
 
 	if (!((*text >= '0' && *text <= '9') || *text == '.'))
 		return NULL;
+	if (*text == '0' && (text[1] == 'x' || text[1] == 'X'))
+		return NULL; /* strtod() would read it */
 	value = strtod(text, &end);
 	if (end == text || (*end && *end != stop) || !isfinite(value))
 		return NULL;

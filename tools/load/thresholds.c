@@ -31,6 +31,8 @@ static const char *threshold_number(const char *text, double *ret)
 
 	if (!((*text >= '0' && *text <= '9') || *text == '.'))
 		return NULL;
+	if (*text == '0' && (text[1] == 'x' || text[1] == 'X'))
+		return NULL; /* strtod() would read it */
 	*ret = strtod(text, &end);
 	return end != text && isfinite(*ret) ? end : NULL;
 }
