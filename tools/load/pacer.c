@@ -217,20 +217,31 @@ void pacer_verdict(struct driver *d, const struct load_job *job, uint64_t now)
 		histogram_add(d->shard->raw[job->kind], now - job->start_ns);
 }
 
+/* Takes the jobs that were planned before until_ns from the lane. Returns how many. */
+static uint64_t skip(struct pacer *p, uint64_t until_ns)
+{
+	uint64_t count = until_ns > p->begin_ns
+		? pace_skip(&p->pace, until_ns - p->begin_ns, p->left)
+		: 0;
+
+	p->left -= p->left != UINT64_MAX ? count : 0;
+	return count;
+}
+
 /* After an early end only the jobs until then should have been sent. */
 void pacer_leave(struct driver *d)
 {
 	struct pacer *p = d->pacer;
-	uint64_t now = load_now(), until, unsent;
+	uint64_t now = load_now(), warm = d->engine->warm_ns, until, unsent;
 
 	if (!p)
 		return;
 	until = now < d->engine->end_ns ? now : d->engine->end_ns;
 	pthread_mutex_lock(&p->lock);
-	unsent = until > p->begin_ns ? pace_skip(&p->pace, until - p->begin_ns, p->left) : 0;
-	p->left -= p->left != UINT64_MAX ? unsent : 0;
+	skip(p, warm < until ? warm : until);
+	unsent = skip(p, until);
 	pthread_mutex_unlock(&p->lock);
-	unsent += d->ticket.held && d->ticket.planned_ns < until;
+	unsent += d->ticket.held && d->ticket.planned_ns >= warm && d->ticket.planned_ns < until;
 	drive_lock(d);
 	d->shard->paced.unsent += unsent;
 	drive_unlock(d);

@@ -49,9 +49,8 @@ struct pacer_ticket { /* a job that a thread has drawn from its lane */
 };
 
 struct pacer_count { /* of a shard */
-	/* sent, late, late_most_ns: of the jobs that were planned after the warm-up */
-	uint64_t sent, late, late_most_ns;
-	uint64_t unsent;
+	/* of the jobs that were planned after the warm-up */
+	uint64_t sent, late, late_most_ns, unsent;
 	uint64_t verdicts; /* that came after the warm-up and before the end of the time */
 };
 
