@@ -5,9 +5,9 @@
  *
  * At a million jobs a second, the work done here for one job costs as much as the library itself.
  * So nothing is allocated, and the clock is read once for a batch of results and once for a batch
- * of jobs. Most results are as usual: the job is done, every field is right, and so is every byte
- * of the reply. as_usual() recognizes such a result, which is then counted at once. drive_verdict()
- * judges every other result and says what is wrong with it.
+ * of small jobs. Most results are as usual: the job is done, every field is right, and so is every
+ * byte of the reply. as_usual() recognizes such a result, which is then counted at once.
+ * drive_verdict() judges every other result and says what is wrong with it.
  *
  * A job's context is the number of its place, not a pointer: the number is checked before use.
  */
@@ -21,7 +21,8 @@
 #define BATCH       256
 #define LOOK_MS     1000 /* between two searches for overdue jobs */
 #define REFUSED_MS  2
-#define CLOCK_EVERY 32 /* jobs given, until the clock is read again in an open loop */
+#define CLOCK_EVERY 32   /* jobs given, until the clock is read again in an open loop */
+#define LARGE       4096 /* a request of so many bytes takes time: then the clock is read again */
 
 struct place {
 	struct load_job job;
@@ -36,6 +37,7 @@ struct line {
 	unsigned free_count, active;
 	uint64_t look_ns; /* when to search for overdue jobs next */
 	bool over, refused;
+	bool clock_old; /* a large request was made since the clock was read */
 	unsigned char *request;
 };
 
@@ -113,6 +115,7 @@ static bool give_one(struct line *l, uint64_t now)
 
 	drive_make(d, &p->job, now);
 	pacer_sent(d, &p->job);
+	l->clock_old = p->job.size >= LARGE;
 	payload_fill(p->job.key, 0, l->request, p->job.size);
 	d->options.context = (void *)(uintptr_t)number;
 	/* Only bad jobs read their argument. */
@@ -147,7 +150,7 @@ static void give_some(struct line *l)
 	for (unsigned given = 1; l->free_count && !l->over && pacer_due(d, now); given++) {
 		if (!give_one(l, now))
 			break;
-		if (d->pacer && given % CLOCK_EVERY == 0)
+		if (l->clock_old || (d->pacer && given % CLOCK_EVERY == 0))
 			now = load_now();
 		l->over = d->pacer ? drive_over(d, now) : !d->jobs_left;
 	}
