@@ -39,9 +39,9 @@ Test(unit_fastcgi, a_long_parameter)
 	fastcgi_param(&t, "N", value);
 	cr_assert_eq(memcmp(t.data + 24, lengths, sizeof lengths), 0);
 	cr_assert_eq(t.data[20] << 8 | t.data[21], 206);
-	for (unsigned i = 0; i < 10 && !t.full; i++)
+	for (unsigned i = 0; i < 40 && !t.full; i++)
 		fastcgi_param(&t, "N", value);
-	cr_assert(t.full, "eleven do not fit");
+	cr_assert(t.full, "so many do not fit");
 	cr_assert_leq(t.used, sizeof t.data);
 }
 
@@ -153,4 +153,25 @@ Test(unit_fastcgi, heads_of_other_shapes)
 		fastcgi_head_add(&h, (const unsigned char *)large, sizeof large), sizeof large);
 	cr_assert_not(h.whole);
 	cr_assert_lt(h.used, sizeof h.text);
+	/* The end of a head that does not fit is found where it is. */
+	cr_assert_eq(fastcgi_head_add(&h, (const unsigned char *)"\r\n", 2), 2);
+	cr_assert_not(h.whole);
+	cr_assert_eq(fastcgi_head_add(&h, (const unsigned char *)"y\r\n\r\nbody", 9), 5);
+	cr_assert(h.whole);
+	cr_assert_lt(h.used, sizeof h.text);
+}
+
+/* The last byte that fits is a newline: an end is not where the lines go on. */
+Test(unit_fastcgi, a_head_that_is_full_at_the_end_of_a_line)
+{
+	struct fastcgi_head h = { 0 };
+	char large[sizeof h.text - 1];
+
+	memset(large, 'x', sizeof large);
+	large[sizeof large - 1] = '\n';
+	fastcgi_head_add(&h, (const unsigned char *)large, sizeof large);
+	cr_assert_eq(fastcgi_head_add(&h, (const unsigned char *)"a: b\n", 5), 5);
+	cr_assert_not(h.whole, "a line more");
+	cr_assert_eq(fastcgi_head_add(&h, (const unsigned char *)"\nbody", 5), 1);
+	cr_assert(h.whole);
 }

@@ -152,7 +152,8 @@ size_t fastcgi_head_add(struct fastcgi_head *h, const unsigned char *data, size_
 
 		if (c == '\r')
 			continue;
-		h->whole = c == '\n' && (!h->used || h->text[h->used - 1] == '\n');
+		h->whole = c == '\n' && (!h->used || h->last == '\n');
+		h->last = c;
 		if (h->used + 1 < sizeof h->text)
 			h->text[h->used++] = c;
 	}

@@ -25,7 +25,7 @@ enum fastcgi_type {
 /* ---- writing --------------------------------------------------------------------------------- */
 
 struct fastcgi_text {
-	unsigned char data[2048];
+	unsigned char data[8192]; /* with room for a path of PATH_MAX */
 	size_t used;
 	bool full; /* something did not fit, and is missing */
 };
@@ -63,7 +63,8 @@ size_t fastcgi_read(struct fastcgi_reader *r, const unsigned char *data, size_t 
 /* The head of an answer: lines like those of HTTP, up to an empty one. */
 struct fastcgi_head { /* all zeros at the begin */
 	char text[2048];
-	size_t used;
+	size_t used; /* what has no room is not kept */
+	char last;   /* the byte that was added last, kept or not */
 	bool whole;
 };
 /* Returns how many of the bytes belong to the head. The body follows. */
