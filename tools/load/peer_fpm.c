@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static const char script[] = "<?php\n"
 
 static struct {
 	struct sockaddr_un address;
-	char path[128]; /* of the script */
+	char path[PATH_MAX]; /* of the script */
 } fpm;
 
 /* One job's conversation. */
@@ -74,11 +75,12 @@ static int write_script(void)
 {
 	const char *folder = getenv("TMPDIR");
 	ssize_t written = -1;
-	int fd;
+	int fd, length;
 
-	snprintf(fpm.path, sizeof fpm.path, "%.80s/brood-load-XXXXXX.php",
+	length = snprintf(fpm.path, sizeof fpm.path, "%s/brood-load-XXXXXX.php",
 		folder && *folder ? folder : "/tmp");
-	fd = mkstemps(fpm.path, 4);
+	errno = ENAMETOOLONG;
+	fd = length < (int)sizeof fpm.path ? mkstemps(fpm.path, 4) : -1;
 	if (fd < 0) {
 		fpm.path[0] = 0;
 		return -errno;
