@@ -188,8 +188,8 @@ static int together(struct options *o)
 
 static const char help[] =
 	"      --chaos 'ACT; ACT...'   breaks and changes the pool; each kind of act has its own\n"
-	"                          expectation, which is judged, too. WHEN is: at T, every T, or\n"
-	"                          both; T is a number and us, ms, s or min:\n"
+	"                          expectation, which is judged, too. WHEN is: at T (once),\n"
+	"                          every T, or at T every U; T is a number and us, ms, s or min:\n"
 	"                            kill N/s | WHEN | at end    SIGKILL to a random worker\n"
 	"                            kill-all WHEN | at end      to all workers\n"
 	"                            stop N/s | WHEN [for T]     SIGSTOP, later SIGCONT\n"
@@ -205,8 +205,9 @@ static const char help[] =
 	"      --kill-all-at SEC,...   kills all workers, SEC seconds after the load began\n"
 	"      --kill-supervisor-at SEC   kills the supervisor: the run ends then, and a second\n"
 	"                          later nothing may be left\n"
-	"      --reload-every SEC  replaces all workers, a few at a time, again and again: a new\n"
-	"                          reload begins after SEC seconds, or when the last one is done\n"
+	"      --reload-every SEC  replaces all workers, a few at a time: when the load begins,\n"
+	"                          and every SEC seconds from then; one that is due while another\n"
+	"                          goes on begins when that one is done\n"
 	"      --resize MIN:MAX:MS gives the pool MIN workers, MS milliseconds later MAX, and so "
 	"on;\n"
 	"                          MAX is -w at most. The pool has -w again at the end\n";

@@ -110,8 +110,9 @@ static int together(struct options *o)
 }
 
 static const char help[] =
-	"  -s, --size BYTES[:W],...   bytes of an echo's request and reply (default: 64; suffixes\n"
-	"                          K, M); of several sizes each job gets one at random, by weight\n"
+	"  -s, --size BYTES[:W],...   bytes of the request of an echo (its reply has as many) and\n"
+	"                          of a user job (default: 64; suffixes K, M); of several sizes\n"
+	"                          each such job gets one at random, by weight\n"
 	"      --mix JOB,...       jobs by weight (default: echo=1). A JOB is one of\n"
 	"                          nop=W          returns at once\n"
 	"                          echo=W         sends its bytes back\n"
@@ -131,13 +132,15 @@ static const char help[] =
 	"                          user=W         runs the function of --user-job\n"
 	"                          Behind a TIME, BYTES or N more of them may follow: of\n"
 	"                          spin=50us:99,50ms:1 one job in a hundred is a long one\n"
-	"      --deadline MS       run time of a job (default: 60000; with hang or spin=W 1000)\n"
+	"      --deadline MS       limit of a job's run time (default: 60000; 1000 with hang or\n"
+	"                          spin=W)\n"
 	"      --keys N            each job has one of N keys: those of one key prefer one worker\n"
 	"      --tags              each job has a tag, as in echo-17\n"
 	"      --priority normal=W,background=W   the priorities of jobs (default: normal=1)\n"
 	"      --user-job LIB.so:SYMBOL   jobs of the kind user run this function: an\n"
 	"                          int f(struct brood_job *). Without --mix all jobs do\n"
 	"      --log FILE          writes a line for each job that is given. With one --seed and\n"
-	"                          one -n two runs have the same lines, if not in the same order\n";
+	"                          one -n two runs have the same lines of jobs; sort them to\n"
+	"                          compare\n";
 
 const struct options_part options_jobs = { longs, COUNT_OF(longs), take, together, help };

@@ -152,7 +152,8 @@ static const char help[] =
 	"however\n"
 	"                          slow the pool is, and counts their latencies from the planned\n"
 	"                          send time. -c bounds the jobs that are out\n"
-	"      --poisson           sends them at random times with that mean rate\n"
+	"      --poisson           sends the jobs of --rate, --ramp, --steps or --find-max at\n"
+	"                          random times with that mean rate\n"
 	"      --ramp FROM:TO:SEC  an open loop whose rate rises, or falls, for SEC seconds\n"
 	"      --steps R1,R2,...:SEC   an open loop with one rate after the other, each for SEC\n"
 	"                          seconds\n"
@@ -164,7 +165,8 @@ static const char help[] =
 	"                          be given several times. -d is the length of the last run, a\n"
 	"                          fifth of it that of each before it\n"
 	"      --control           tells the longest time without a completion, and beside it\n"
-	"                          that of a bare epoll loop in the same run\n"
+	"                          that of a bare epoll loop in the same run (not to be taken\n"
+	"                          for --peer control)\n"
 	"      --idle SEC          no load: starts, waits until the pool is ready, waits SEC\n"
 	"                          seconds, stops\n";
 

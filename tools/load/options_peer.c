@@ -137,7 +137,8 @@ static const char help[] =
 	"                          else than a pool of this library, with the same report\n"
 	"                          fork         a fork() for each job\n"
 	"                          posix_spawn  this program anew for each job\n"
-	"                          control      -w plain workers on one shared socket\n"
+	"                          control      -w plain workers on one shared socket (not to be\n"
+	"                                       taken for the option --control)\n"
 	"                          fpm:SOCKET   a FastCGI server, such as php-fpm, on this\n"
 	"                                       Unix socket; it has workers of its own\n";
 
