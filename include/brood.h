@@ -529,9 +529,9 @@ struct brood_pool_options {
 	/*
 	 * So many of the last lines that a worker wrote on stderr are in its death report
 	 * (brood_report()); at most BROOD_REPORT_LINES; 0: none. Then stderr of the workers, and of
-	 * what they start, is a pipe to the supervisor, which passes all on to its own stderr. A
-	 * worker that writes faster than that is read waits, as with any pipe. BROOD_INLINE: no
-	 * effect
+	 * what they start, is a pipe to the supervisor, which passes it on to its own stderr, as
+	 * far as that takes it. A worker that writes faster than that is read waits, as with any
+	 * pipe. BROOD_INLINE: no effect
 	 */
 	uint32_t stderr_lines;
 };
