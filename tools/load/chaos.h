@@ -89,6 +89,8 @@ bool chaos_is_short(long error);
 void chaos_refused(struct driver *d, const struct load_job *job, long error);
 /* A verdict may come so long after its job's end: this machine may be loaded. */
 #define CHAOS_LATE_NS 5000000000ull
+/* An engine that did not run for so long explains a late verdict. */
+#define CHAOS_STILL_NS (CHAOS_LATE_NS / 2)
 /* bad: what rules_judge() said. Returns it, or NULL: chaos explains that verdict. */
 const char *chaos_verdict(struct driver *d, const struct load_job *job,
 	const struct brood_verdict *v, const char *bad);

@@ -119,6 +119,15 @@ static bool is_want(const struct brood_verdict *v)
 		v->detail == BROOD_DETAIL_MEMORY;
 }
 
+/* Somebody else stopped the engine: the monitor has found that, or has not yet looked again. */
+static bool stood_still(const struct engine *e, uint64_t since_ns)
+{
+	uint64_t looked = atomic_load(&e->monitor_ns);
+
+	return atomic_load(&e->still_ns) >= since_ns ||
+		(looked && load_now() > looked + CHAOS_STILL_NS);
+}
+
 /* A verdict came so long after the end that it tells; no stalled engine explains it. */
 static bool is_late(
 	const struct driver *d, const struct load_job *job, const struct brood_verdict *v)
@@ -126,7 +135,8 @@ static bool is_late(
 	uint64_t told = (v->queue_us + v->run_us) * NS_US;
 
 	return load_now() > job->start_ns + told + CHAOS_LATE_NS &&
-		on_since(d->engine->tally, BIT(CHAOS_ENGINE_STALL), job->start_ns) == CHAOS_KINDS;
+		on_since(d->engine->tally, BIT(CHAOS_ENGINE_STALL), job->start_ns) == CHAOS_KINDS &&
+		!stood_still(d->engine, job->start_ns);
 }
 
 /*

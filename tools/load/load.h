@@ -331,6 +331,9 @@ struct engine {
 	_Atomic uint32_t broken; /* a call failed in a way that ends the run */
 	/* --control: the last completion, of all threads; 0: there was none */
 	_Atomic uint64_t completed_ns;
+	/* When the monitor looked last (0: it does not run), and when it last found that the whole
+	 * process had stood still. */
+	_Atomic uint64_t monitor_ns, still_ns;
 };
 
 /* ---- pools.c: --pools ----------------------------------------------------------------------- */

@@ -168,6 +168,19 @@ static void resize_if_asked(struct monitor *m)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/*
+ * It looks many times a second. After a long gap the process was stopped, or got no CPU: then the
+ * library could not tell verdicts in time.
+ */
+static void look_at_gap(struct engine *e, uint64_t now)
+{
+	uint64_t last = atomic_load(&e->monitor_ns);
+
+	if (last && now > last + CHAOS_STILL_NS)
+		atomic_store(&e->still_ns, now);
+	atomic_store(&e->monitor_ns, now);
+}
+
 void monitor_run(struct monitor *m)
 {
 	struct engine *e = m->engine;
@@ -178,6 +191,7 @@ void monitor_run(struct monitor *m)
 		uint32_t births = atomic_load(&t->births);
 		uint64_t now = load_now(), wait = LOOK_NS;
 
+		look_at_gap(e, now);
 		look_at_kills(m);
 		reload_if_asked(m);
 		resize_if_asked(m);
@@ -191,6 +205,7 @@ void monitor_run(struct monitor *m)
 			wait = FAR_NS;
 		futex_wait(&t->births, births, wait);
 	}
+	atomic_store(&e->monitor_ns, 0);
 	if (m->resizes && !atomic_load(&e->broken))
 		resize(e, e->options->workers);
 }
