@@ -149,11 +149,24 @@ static bool is_unstarted(const struct driver *d, const struct brood_verdict *v)
 		v->queue_us + 1000 >= (uint64_t)options_run_ms(d->engine->options) * 1000;
 }
 
+/*
+ * A worker that was stopped just after its job's end, before it told of the end, does not answer
+ * when the job's time is up: then it is killed as stuck.
+ */
+static bool is_untold(const struct driver *d, const struct brood_verdict *v)
+{
+	return v->outcome == BROOD_CRASHED && v->detail == BROOD_DETAIL_STUCK &&
+		v->signal == SIGKILL &&
+		v->run_us + 1000 >= (uint64_t)options_run_ms(d->engine->options) * 1000;
+}
+
 /* rules_judge() found the verdict wrong. Returns what it said, or NULL: chaos explains it. */
 static const char *judge_wrong(struct driver *d, const struct load_job *job,
 	const struct brood_verdict *v, const char *bad)
 {
-	uint32_t kinds = is_want(v) ? PRESSURES : is_unstarted(d, v) ? STANDSTILLS : 0;
+	uint32_t kinds = is_want(v)                     ? PRESSURES
+		: is_unstarted(d, v) || is_untold(d, v) ? STANDSTILLS
+							: 0;
 	uint32_t kind = on_since(d->engine->tally, kinds, job->start_ns);
 
 	if (kind < CHAOS_KINDS) {

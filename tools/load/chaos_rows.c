@@ -11,7 +11,7 @@
 static const char *const expectations[CHAOS_KINDS] = {
 	[CHAOS_KILL] = "at most one crashed job for each killed worker, by SIGKILL",
 	[CHAOS_KILL_ALL] = "at most one crashed job for each killed worker, by SIGKILL",
-	[CHAOS_STOP] = "jobs are done or timed out",
+	[CHAOS_STOP] = "jobs are done or timed out, or their stopped worker was stuck",
 	[CHAOS_FD_PRESSURE] = "jobs are refused for want of files meanwhile, and at no other time",
 	[CHAOS_MEMORY_PRESSURE] =
 		"jobs are refused for want of memory meanwhile, and at no other time",
