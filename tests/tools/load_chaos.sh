@@ -3,82 +3,73 @@
 # load_chaos.sh BROOD_LOAD JSON_READ [sanitized]: each kind of --chaos acts, and all invariants
 # hold. The same seed gives the same victims. What a kind may not do is found.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/load.sh"
 program=$(own "$1") reader=$(realpath "$2") sanitized=${3:-}
 cd "$folder" || exit 99
 
-run() {         # run NAME ACTS OPTION...: exit code 0, valid JSON in ./json
+# under NAME ACTS OPTION...: a run with this chaos. What came of it is what the acts explain.
+under() {
 	local name=$1 acts=$2
 	shift 2
-	timeout 100 "$program" -q --json json --chaos "$acts" "$@" >out 2>err
-	local code=$?
-	[ $code -eq 0 ] && [ ! -s out ] && [ ! -s err ] && "$reader" json >/dev/null
-	ok $? "$name: exit code $code $(cat err)"
+	run "$name" --chaos "$acts" "$@"
 	is invariants.chaos_expected true
 	is invariants.nothing_left true
 	is jobs.unaccounted 0
 }
-is() {          # is PATH VALUE
-	[ "$("$reader" json "$1" 2>&1)" = "$2" ]
-	ok $? "$1 is $2: $("$reader" json "$1" 2>&1)"
-}
-above() {       # above PATH N
-	awk -v value="$("$reader" json "$1" 2>&1)" -v n="$2" 'BEGIN { exit !(value + 0 > n) }'
-	ok $? "$1 is above $2: $("$reader" json "$1" 2>&1)"
-}
-acted() {       # acted KIND N: it acted more than N times, and as expected
+acted() {       # acted KIND: as expected. How often it finds a victim depends on the machine
 	is "chaos.$1.held" true
-	above "chaos.$1.acted" "$2"
+	above "chaos.$1.acted" 0
 }
 
 few=(-w 4 -c 16)
 hits() {
-	run "kill" 'kill 30/s' "${few[@]}" -d 1
-	acted kill 5
-	run "kill-all" 'kill-all at 300ms; kill-all at end' "${few[@]}" -d 1 --call submit
-	acted kill-all 0
+	under "kill" 'kill 30/s' "${few[@]}" -d 1
+	acted kill
+	under "kill-all" 'kill-all at 300ms; kill-all at end' "${few[@]}" -d 1 --call submit
+	acted kill-all
 	is invariants.pool_full true
-	run "stop" 'stop 20/s for 100ms' "${few[@]}" -d 1 --call open
-	acted stop 5
-	run "stop beyond the deadline" 'stop 5/s for 400ms' "${few[@]}" -d 2 --deadline 100 \
+	under "stop" 'stop 20/s for 100ms' "${few[@]}" -d 1 --call open
+	acted stop
+	under "stop beyond the deadline" 'stop 5/s for 400ms' "${few[@]}" -d 2 --deadline 100 \
 		--dispatch handoff
-	acted stop 2
-	run "engine-stall" 'engine-stall 200ms at 300ms' "${few[@]}" -d 1
-	acted engine-stall 0
+	acted stop
+	under "engine-stall" 'engine-stall 200ms at 300ms' "${few[@]}" -d 1
+	acted engine-stall
 	above latency_us.echo.max 100000
-	run "supervisor-kill" 'supervisor-kill at end' "${few[@]}" -n 2000 --call submit
-	acted supervisor-kill 0
+	under "supervisor-kill" 'supervisor-kill at end' "${few[@]}" -n 2000 --call submit
+	acted supervisor-kill
 	is invariants.pool_full null
 	is jobs.cut_off 0
-	run "supervisor-kill while the engine stalls and a worker is stopped" \
+	under "supervisor-kill while the engine stalls and a worker is stopped" \
 		'stop at 100ms for 9s; engine-stall 9s at 200ms; supervisor-kill at 400ms' \
 		"${few[@]}" -d 60
-	acted supervisor-kill 0
+	acted supervisor-kill
 }
 changes() {
-	run "reload, resize" 'reload every 100ms; resize 2..4 every 150ms' "${few[@]}" -d 1
-	acted reload 3
-	acted resize 2
+	under "reload, resize" 'reload every 100ms; resize 2..4 every 150ms' "${few[@]}" -d 1
+	acted reload
+	acted resize
 	is jobs.refused 0
 	is invariants.pool_full true
-	run "three pools" 'kill 30/s; stop 10/s; reload every 300ms' -w 6 --pools 3 -c 18 -t 3 \
+	under "three pools" 'kill 30/s; stop 10/s; reload every 300ms' -w 6 --pools 3 -c 18 -t 3 \
 		-d 1 --call submit
-	acted kill 5
-	acted stop 2
-	acted reload 0
+	acted kill
+	acted stop
+	acted reload
 }
 pressure() {
 	for how in call open submit; do
-		run "fd-pressure, $how" 'fd-pressure every 300ms for 150ms; kill 10/s' \
+		under "fd-pressure, $how" 'fd-pressure every 300ms for 150ms; kill 10/s' \
 			"${few[@]}" -d 1 --call $how -s 64,300K
-		acted fd-pressure 1
-		run "disk-full, $how" 'disk-full every 300ms for 150ms; kill 10/s' \
+		acted fd-pressure
+		under "disk-full, $how" 'disk-full every 300ms for 150ms; kill 10/s' \
 			"${few[@]}" -d 1 --call $how -s 64,300K
-		acted disk-full 1
+		acted disk-full
 		# a sanitizer needs more address space than there is
 		[ -z "$sanitized" ] || continue
-		run "memory-pressure, $how" 'memory-pressure every 300ms for 150ms; kill 10/s' \
+		under "memory-pressure, $how" 'memory-pressure every 300ms for 150ms; kill 10/s' \
 			"${few[@]}" -d 1 --call $how -s 64,300K
-		acted memory-pressure 1
+		acted memory-pressure
 	done
 	is chaos.kill.held true
 	# These files run out at any time, not only while the pressure is on.
@@ -97,7 +88,7 @@ all_of_it() {
 	local acts='kill 10/s; stop 5/s for 100ms; fd-pressure at 300ms for 200ms; disk-full at '
 	acts+='700ms for 200ms; engine-stall 100ms every 500ms; reload every 300ms; '
 	acts+='resize 2..6 every 400ms; kill-all at 1200ms; supervisor-kill at end'
-	run "all of it" "$acts" -w 6 -c 24 -d 2 -s 64,300K
+	under "all of it" "$acts" -w 6 -c 24 -d 2 -s 64,300K
 	is config.chaos "$acts"
 	is chaos kill,kill-all,stop,fd-pressure,disk-full,engine-stall,reload,resize,supervisor-kill
 	timeout 100 "$program" -w 4 -c 8 -d 1 --chaos 'kill 20/s; reload every 200ms' >out 2>err &&

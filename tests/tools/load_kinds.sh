@@ -3,32 +3,13 @@
 # load_kinds.sh BROOD_LOAD JSON_READ USER_LIB: jobs with run times, sizes, keys, tags and
 # priorities; jobs of a user's library; and one seed means one list of jobs.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/load.sh"
 program=$(own "$1") reader=$(realpath "$2") library=$(realpath "$3")
 cd "$folder" || exit 99
 
-run() {         # run NAME OPTION...: exit code 0, valid JSON in ./json, nothing on standard error
-	local name=$1
-	shift
-	timeout 100 "$program" -q --json json "$@" >out 2>err
-	local code=$?
-	[ $code -eq 0 ] && [ ! -s out ] && [ ! -s err ] && "$reader" json >/dev/null
-	ok $? "$name: exit code $code $(cat err)"
-}
-is() {          # is PATH VALUE
-	[ "$("$reader" json "$1" 2>&1)" = "$2" ]
-	ok $? "$1 is $2: $("$reader" json "$1" 2>&1)"
-}
 least() {       # least PATH N
 	awk -v value="$("$reader" json "$1" 2>&1)" -v n="$2" 'BEGIN { exit !(value + 0 >= n) }'
 	ok $? "$1 is at least $2: $("$reader" json "$1" 2>&1)"
-}
-wrong() {       # wrong WORD OPTION...: exit code 2, and a message with the word
-	local word=$1
-	shift
-	timeout 60 "$program" "$@" >out 2>err </dev/null
-	local code=$?
-	[ $code -eq 2 ] && [ ! -s out ] && grep -q -e "$word" err
-	ok $? "wrong: $*: exit code $code $(head -n 1 err)"
 }
 # listed NAME OPTION...: writes the sorted log of a run into ./NAME
 listed() {

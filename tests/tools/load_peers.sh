@@ -3,22 +3,11 @@
 # load_peers.sh BROOD_LOAD JSON_READ FASTCGI_RESPONDER: brood-load --peer: the same load on a fork()
 # for each job, on a program for each job, on plain workers, and on a FastCGI server.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/load.sh"
 program=$(own "$1") reader=$(realpath "$2") responder=$(realpath "$3")
 cd "$folder" || exit 99
 export TMPDIR=$folder
 
-run() {         # run NAME OPTION...: exit code 0, valid JSON in ./json, nothing on standard error
-	local name=$1
-	shift
-	timeout 100 "$program" -q --json json "$@" >out 2>err
-	local code=$?
-	[ $code -eq 0 ] && [ ! -s out ] && [ ! -s err ] && "$reader" json >/dev/null
-	ok $? "$name: exit code $code $(cat err)"
-}
-is() {          # is PATH VALUE
-	[ "$("$reader" json "$1" 2>&1)" = "$2" ]
-	ok $? "$1 is $2: $("$reader" json "$1" 2>&1)"
-}
 held() {
 	is invariants.one_verdict_per_job true
 	is invariants.replies_intact true
@@ -27,14 +16,6 @@ held() {
 	is invariants.counters_agree null
 	is jobs.unaccounted 0
 	is left.fds 0
-}
-wrong() {       # wrong WORD OPTION...: exit code 2, nothing on standard output, and a message
-	local word=$1
-	shift
-	timeout 60 "$program" "$@" >out 2>err </dev/null
-	local code=$?
-	[ $code -eq 2 ] && [ ! -s out ] && grep -q -e "$word" err
-	ok $? "wrong: $*: exit code $code $(head -n 1 err)"
 }
 # broken INVARIANT WORDS OPTION...: exit code 1, and that invariant is named
 broken() {

@@ -3,28 +3,13 @@
 # load_runs.sh BROOD_LOAD JSON_READ [sanitized]: all invariants hold in runs of each kind, and the
 # JSON has the right keys and numbers. Rates and times are not judged.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/load.sh"
 program=$(own "$1") reader=$(realpath "$2") sanitized=${3:-}
 cd "$folder" || exit 99
 
 leak=leak=3
 [ -z "$sanitized" ] || leak=nop=33      # a sanitizer's allocator does not keep to memory limits
 
-run() {         # run NAME OPTION...: exit code 0, valid JSON in ./json
-	local name=$1
-	shift
-	timeout 100 "$program" -q --json json "$@" >out 2>err
-	local code=$?
-	[ $code -eq 0 ] && [ ! -s out ] && [ ! -s err ] && "$reader" json >/dev/null
-	ok $? "$name: exit code $code $(cat err)"
-}
-is() {          # is PATH VALUE
-	[ "$("$reader" json "$1" 2>&1)" = "$2" ]
-	ok $? "$1 is $2: $("$reader" json "$1" 2>&1)"
-}
-above() {       # above PATH N
-	awk -v value="$("$reader" json "$1" 2>&1)" -v n="$2" 'BEGIN { exit !(value + 0 > n) }'
-	ok $? "$1 is above $2: $("$reader" json "$1" 2>&1)"
-}
 held() {
 	is invariants.one_verdict_per_job true
 	is invariants.replies_intact true

@@ -45,6 +45,8 @@ static const char *const details[BROOD_DETAILS] = {
 	[BROOD_DETAIL_POISONED] = "poisoned",
 };
 
+const char *counters_outcome(unsigned outcome) { return outcomes[outcome]; }
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* The number of the label's value. -1: the line has no such label, or the value is none of words */

@@ -10,20 +10,9 @@
 
 /* ---- series ---------------------------------------------------------------------------------- */
 
-static const char *const columns[BROOD_OUTCOMES] = {
-	[BROOD_DONE] = "done",
-	[BROOD_FAILED] = "failed",
-	[BROOD_CRASHED] = "crashed",
-	[BROOD_EXITED] = "exited",
-	[BROOD_TIMED_OUT] = "timed_out",
-	[BROOD_CANCELLED] = "cancelled",
-	[BROOD_REFUSED] = "refused",
-	[BROOD_LOST] = "lost",
-};
-
 static void put_outcome(FILE *file, const struct series_view *view, unsigned outcome)
 {
-	fprintf(file, "    \"%s\": [", columns[outcome]);
+	fprintf(file, "    \"%s\": [", counters_outcome(outcome));
 	for (unsigned i = 0; i < view->count; i++)
 		fprintf(file, "%s%u", i ? "," : "", view->slice[i].outcomes[outcome]);
 	fputs("],\n", file);

@@ -446,6 +446,7 @@ void counters_read(struct engine *e); /* brood_metrics(), into the tally */
 void counters_add(const struct shard *shard, struct totals *inout_totals);
 void counters_judge(const struct tally *t, struct findings *f);
 void counters_json(FILE *file, const struct totals *all);
+const char *counters_outcome(unsigned outcome); /* as brood-metrics(7) writes it */
 
 /* Does a whole run. 0: all invariants held; 1: one broke; 2: there was no run. */
 int judge_run(const struct options *o, struct findings *ret);
