@@ -2,9 +2,9 @@
 /*
  * cancellation.h - CANCELLATION_OFF: the thread is not cancelled in the rest of the scope.
  *
- * CANCELLATION_OFF_IF_THREADS is for calls of less than a microsecond: two atomic operations cost a
- * thirtieth of one. Where there is one thread, no other can cancel it. A thread that has cancelled
- * itself may then end inside the library, and the program ends with it.
+ * CANCELLATION_OFF_IF_THREADS is for calls of less than a microsecond: to change the state and back
+ * takes a thirtieth of such a call. Where there is one thread, no other can cancel it. A thread
+ * that has cancelled itself may then end inside the library, and the program ends with it.
  */
 #ifndef BROOD_CANCELLATION_H
 #define BROOD_CANCELLATION_H
@@ -27,7 +27,7 @@ static inline void cancellation_back(int *old)
 	pthread_setcancelstate(*old, &now);
 }
 
-/* -1: the state was not changed. */
+/* Returns -1 if the state was not changed. */
 static inline int cancellation_off_if_threads(void)
 {
 	return __libc_single_threaded ? -1 : cancellation_off();

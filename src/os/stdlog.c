@@ -35,9 +35,8 @@ void stdlog_open(struct stdlog *l, const struct journal_stream *stream)
 }
 
 /*
- * True: what could not be opened anew takes bytes, or will never take any, so that a write tells at
- * once. POLLOUT of a pipe promises room for PIPE_BUF bytes. A pipe that is full has no POLLOUT, and
- * no end for its writers, when its reader dies: POLLERR says so.
+ * True: a write to this shared file returns at once, with bytes or with an error. POLLOUT of a pipe
+ * promises room for PIPE_BUF bytes. When the reader of a full pipe dies, poll() says POLLERR alone.
  */
 static bool has_room(int fd)
 {

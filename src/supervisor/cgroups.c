@@ -359,7 +359,7 @@ void cgroups_remove(struct supervisor *s)
 		if (leaf_remove(s->config.delegated->fd, name_of_pool(pool, name)) == 0)
 			pool->cgroup.fd = close_fd(pool->cgroup.fd);
 	}
-	/* What a predecessor left may not have been dead when its cgroups were first removed. */
+	/* A predecessor's process may still have been dying when its cgroup was to be removed. */
 	if (s->config.delegated->fd >= 0)
 		delegated_remove_pools(s->config.delegated);
 }
