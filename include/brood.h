@@ -1079,6 +1079,41 @@ BROOD_PUBLIC int brood_submitv_named(struct brood *brood, brood_fn *fn, const ch
 	const struct iovec *request, size_t request_count, const struct brood_job_options *options,
 	uint64_t *ret_id) BROOD_NOEXCEPT;
 
+/* One job of brood_submit_many(). Since: 0.3.0. */
+struct brood_submission {
+	size_t size;         /* the same in each entry: the next one stands so many bytes behind */
+	const void *request; /* request and pieces are copied */
+	size_t request_size;
+	const struct iovec *pieces; /* instead of `request`: at most 1024 pieces */
+	size_t pieces_count;
+	void *context;    /* for callbacks, and in the result; NULL: that of the options */
+	brood_fn *fn;     /* NULL: the function of the call */
+	const char *name; /* of `fn`, in verdicts and log lines */
+	const struct brood_job_options *options; /* NULL: those of the call */
+	uint64_t id;                             /* the call stores here which id the job has */
+	uint64_t reserved[4];
+};
+
+/*
+ * Gives an array of jobs, in order, and returns at once: brood_submit() for each of them, but what
+ * is the same for all is checked once, the jobs have one time at which they were given, and each
+ * worker that sleeps is woken once. Jobs with the same options (the same pointer) cost least.
+ * Parameters: fn: NULL where each entry has its own. jobs: the caller's; `id` of each job that was
+ *   given is set before the job can begin. count: any number, 0 included. options: the caller's,
+ *   for entries without options; ret_id must be NULL in all options. NULL: all defaults.
+ * Returns: how many of the first jobs were given: count, or less where a job could not be given.
+ *   Each of these has exactly one result. brood_error() says why the next one was not given.
+ * Errors: those of brood_submit(), for the first job; no job was given. After a smaller count, the
+ *   call for the rest of the array says which error it is.
+ *   -EAGAIN  the queue is full: dispatch or take, then give the rest
+ * Worker death: as brood_submit(). Since: 0.3.0.
+ */
+#define brood_submit_many(brood, fn, jobs, count, options) \
+	brood_submit_many_named(brood, fn, #fn, jobs, count, options)
+BROOD_PUBLIC ssize_t brood_submit_many_named(struct brood *brood, brood_fn *fn, const char *name,
+	struct brood_submission *jobs, size_t count,
+	const struct brood_job_options *options) BROOD_NOEXCEPT;
+
 /*
  * An fd for any event loop. It is readable when brood_queue_dispatch() has something to do. Poll
  * it level-triggered, and do not read from it.
@@ -1901,6 +1936,15 @@ inline int brood_submitv_cxx(const char *text, struct brood *brood, brood_fn *fn
 	uint64_t *ret_id) BROOD_NOEXCEPT
 {
 	return brood_submitv_named(brood, fn, text, request, request_count, options, ret_id);
+}
+
+#undef brood_submit_many
+#define brood_submit_many(...) brood_submit_many_cxx("\373" #__VA_ARGS__, __VA_ARGS__)
+inline ssize_t brood_submit_many_cxx(const char *text, struct brood *brood, brood_fn *fn,
+	struct brood_submission *jobs, size_t count,
+	const struct brood_job_options *options) BROOD_NOEXCEPT
+{
+	return brood_submit_many_named(brood, fn, text, jobs, count, options);
 }
 
 #undef brood_map

@@ -123,6 +123,9 @@ uint32_t engine_pool_most(const struct brood_pool *pool);
 /* The caller has checked the pieces of the request. */
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
 	size_t count, uint64_t *ret_id);
+/* brood_submit_many(). job: the call's function and options. */
+ssize_t engine_submit_many(
+	struct brood *b, const struct engine_job *job, struct brood_submission *jobs, size_t count);
 int engine_queue_new(
 	struct brood *b, const struct brood_queue_options *options, struct brood_queue **ret);
 void engine_queue_free(struct brood_queue *q);

@@ -252,8 +252,8 @@ static int function_check(const struct engine_job *job)
 		job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
 }
 
-int given_check(
-	const struct brood *b, const struct engine_job *job, bool submitted, struct given *ret)
+int given_check_at(const struct brood *b, const struct engine_job *job, bool submitted,
+	uint64_t now, struct given *ret)
 {
 	struct brood_job_options *o = &ret->options;
 	int r = 0;
@@ -271,7 +271,7 @@ int given_check(
 		o->dispatch = BROOD_PATH_LEASE; /* no supervisor is there to hand the job off to */
 	ret->job = job;
 	ret->request_size = BROOD_SIZE_UNKNOWN;
-	ret->given_ns = now_ns();
+	ret->given_ns = now;
 	ret->fd = -1;
 	ret->arg = o->arg;
 	ret->arg_size = (uint32_t)o->arg_size;
@@ -279,4 +279,10 @@ int given_check(
 	if (r == 0 && o->tag && o->tag[0])
 		take_tag(ret);
 	return r == 0 && o->key ? faults_refuse(ret->pool, o->key) : r;
+}
+
+int given_check(
+	const struct brood *b, const struct engine_job *job, bool submitted, struct given *ret)
+{
+	return given_check_at(b, job, submitted, now_ns(), ret);
 }

@@ -50,6 +50,9 @@ void given_name(char dst[BROOD_NAME_MAX], const char *name);
  */
 int given_check(
 	const struct brood *b, const struct engine_job *job, bool submitted, struct given *ret);
+/* The same for a job of a batch, which was given at `now`. */
+int given_check_at(const struct brood *b, const struct engine_job *job, bool submitted,
+	uint64_t now, struct given *ret);
 
 static inline const char *given_text(const struct given *given)
 {

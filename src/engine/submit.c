@@ -40,14 +40,15 @@ static int fail_other_pool(const struct queue *l, const struct given *given)
 		given->pool->setup->name, l->pool->setup->name);
 }
 
-static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
+int submit_job(struct queue *l, const struct given *given, uint64_t *ret_id)
 {
 	bool handoff = is_handed_off(l, given);
-	uint32_t news = l->results.news;
 	struct queue_job *job;
 	uint64_t id;
 	int r;
 
+	if (atomic_load_explicit(&l->brood->queues_ended, memory_order_relaxed))
+		return fail_gone();
 	if (l->kind == QUEUE_PINNED)
 		inbox_look(l); /* the end of the lease may lie in the inbox */
 	if (l->pinned.over)
@@ -78,12 +79,33 @@ static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
 	QUEUE_COUNT(l, given->pool, submitted, submitted);
 	if (ret_id)
 		*ret_id = id;
-	if (!(given->options.flags & BROOD_JOB_MORE) && !deliver_here(l))
-		ring_in_flush(l);
-	/* the job was refused: only this thread can tell a polling program */
+	return 0;
+}
+
+void submit_poke(struct queue *l, uint32_t news)
+{
 	if (l->results.news != news && l->sleep.polled)
 		inbox_poke(&l->inbox);
+}
+
+static int submit(struct queue *l, const struct given *given, uint64_t *ret_id)
+{
+	uint32_t news = l->results.news;
+	int r = submit_job(l, given, ret_id);
+
+	if (r < 0)
+		return r;
+	if (!(given->options.flags & BROOD_JOB_MORE) && !deliver_here(l))
+		ring_in_flush(l);
+	submit_poke(l, news);
 	return 0;
+}
+
+struct queue *submit_queue(struct brood *b, const struct given *given)
+{
+	if (given->options.lease)
+		return (struct queue *)given->options.lease;
+	return given->options.queue ? queue_of(given->options.queue) : queues_own(b->pools);
 }
 
 int engine_submit(struct brood *b, const struct engine_job *job, const struct iovec *request,
@@ -101,16 +123,11 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	given_request(&given, request, count);
 	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
 		return fail_stopped();
-	if (given.options.lease)
-		l = (struct queue *)given.options.lease;
-	else
-		l = given.options.queue ? queue_of(given.options.queue) : queues_own(b->pools);
+	l = submit_queue(b, &given);
 	if (!l)
 		return -errno;
 	queue_lock(l);
-	r = atomic_load_explicit(&b->queues_ended, memory_order_relaxed)
-		? fail_gone()
-		: submit(l, &given, ret_id);
+	r = submit(l, &given, ret_id);
 	queue_unlock(l);
 	return r < 0 ? outcome_refused(given.pool, r) : r;
 }

@@ -17,21 +17,6 @@
 #define PATIENCE_MS 60000
 #define THREADS     8
 
-const char *const way_names[WAYS] = {
-	"handoff, call",
-	"handoff, open",
-	"handoff, give",
-	"handoff, submit",
-	"side socket, open",
-	"side socket, give",
-	"side socket, open on an explicit lease",
-	"ring, call",
-	"ring, submit and take",
-	"ring, submit with a callback",
-	"ring, call on an explicit lease",
-	"ring, submit on an explicit lease",
-};
-
 static uint64_t now_us(void) { return now_ns() / NS_PER_US; }
 
 static uint32_t patience(void) { return (uint32_t)test_scaled(PATIENCE_MS); }
@@ -229,6 +214,8 @@ static int submits(struct given *g)
 	o->context = o->context ? o->context : g;
 	if (g->way == RING_CALLBACK)
 		o->on_done = result_came;
+	if (given_is(g, MANY))
+		return given_many(g);
 	if (w->pieces)
 		return brood_submitv_named(
 			g->site->brood, w->fn, w->name, w->pieces, w->pieces_count, o, &g->id);

@@ -34,30 +34,39 @@ enum way {
 	HANDOFF_OPEN,
 	HANDOFF_GIVE,
 	HANDOFF_SUBMIT,
+	/* MANY: an array of one, by brood_submit_many() */
+	HANDOFF_MANY,
 	/* PINNED: with a pinned lease */
 	SIDE_OPEN,
 	SIDE_GIVE,
 	SIDE_PINNED,
 	RING_CALL,
 	RING_SUBMIT,
+	RING_MANY,
 	RING_CALLBACK,
 	RING_PINNED_CALL,
 	RING_PINNED_SUBMIT,
+	RING_PINNED_MANY,
 	WAYS
 };
 #define WAY(way) (1u << (way))
-#define HANDOFF  (WAY(HANDOFF_CALL) | WAY(HANDOFF_OPEN) | WAY(HANDOFF_GIVE) | WAY(HANDOFF_SUBMIT))
-#define SIDE     (WAY(SIDE_OPEN) | WAY(SIDE_GIVE) | WAY(SIDE_PINNED))
-#define RING                                                                              \
-	(WAY(RING_CALL) | WAY(RING_SUBMIT) | WAY(RING_CALLBACK) | WAY(RING_PINNED_CALL) | \
-		WAY(RING_PINNED_SUBMIT))
+#define HANDOFF                                                                            \
+	(WAY(HANDOFF_CALL) | WAY(HANDOFF_OPEN) | WAY(HANDOFF_GIVE) | WAY(HANDOFF_SUBMIT) | \
+		WAY(HANDOFF_MANY))
+#define SIDE (WAY(SIDE_OPEN) | WAY(SIDE_GIVE) | WAY(SIDE_PINNED))
+#define RING                                                                       \
+	(WAY(RING_CALL) | WAY(RING_SUBMIT) | WAY(RING_MANY) | WAY(RING_CALLBACK) | \
+		WAY(RING_PINNED_CALL) | WAY(RING_PINNED_SUBMIT) | WAY(RING_PINNED_MANY))
 #define EVERYWHERE (HANDOFF | SIDE | RING)
 #define CALLS      (WAY(HANDOFF_CALL) | WAY(RING_CALL) | WAY(RING_PINNED_CALL))
-#define SUBMITS \
-	(WAY(HANDOFF_SUBMIT) | WAY(RING_SUBMIT) | WAY(RING_CALLBACK) | WAY(RING_PINNED_SUBMIT))
-#define BYTES      (CALLS | SUBMITS)
-#define STREAMS    (EVERYWHERE & ~BYTES)
-#define PINNED     (WAY(SIDE_PINNED) | WAY(RING_PINNED_CALL) | WAY(RING_PINNED_SUBMIT))
+#define MANY       (WAY(HANDOFF_MANY) | WAY(RING_MANY) | WAY(RING_PINNED_MANY))
+#define SUBMITS                                                                                  \
+	(WAY(HANDOFF_SUBMIT) | WAY(RING_SUBMIT) | WAY(RING_CALLBACK) | WAY(RING_PINNED_SUBMIT) | \
+		MANY)
+#define BYTES   (CALLS | SUBMITS)
+#define STREAMS (EVERYWHERE & ~BYTES)
+#define PINNED \
+	(WAY(SIDE_PINNED) | WAY(RING_PINNED_CALL) | WAY(RING_PINNED_SUBMIT) | WAY(RING_PINNED_MANY))
 #define ANY_WORKER (EVERYWHERE & ~PINNED)
 /* More bits of a table's line: how the runner runs the case. */
 #define ALONE (1u << 30) /* one thread only, because the case needs the whole pool */
@@ -156,6 +165,8 @@ struct given *finish(struct given *g);
 void givens_free(struct site *s); /* finishes and frees all jobs of the site */
 #define GIVE(s, job, ...) give(s, &(struct what){ .fn = job, .name = #job, ##__VA_ARGS__ })
 #define RUN(s, job, ...)  finish(GIVE(s, job, ##__VA_ARGS__))
+/* Gives the job as an array of one. Returns as brood_submit(). */
+int given_many(struct given *g);
 /* Calls finish(), and checks the outcome and all that a verdict with this outcome must say. */
 void expect(struct given *g, enum brood_outcome outcome, enum brood_detail detail);
 uint64_t given_id(struct given *g); /* waits until the id is known */

@@ -395,6 +395,7 @@ static int gives_jobs(struct brood_job *job)
 	const struct brood_result *result;
 	struct brood_queue *queue = NULL;
 	struct brood_lease *lease = NULL;
+	struct brood_submission many = { .size = sizeof many };
 	struct brood_verdict v;
 	uint64_t id = 0;
 	int fd = -1;
@@ -405,6 +406,7 @@ static int gives_jobs(struct brood_job *job)
 	IS_REFUSED(brood_give(brood, job_nothing, 0, NULL, &handle), "brood_give");
 	IS_REFUSED(brood_submit(brood, job_nothing, NULL, 0, NULL, &id), "brood_submit");
 	IS_REFUSED(brood_submitv(brood, job_nothing, &piece, 1, NULL, &id), "brood_submitv");
+	IS_REFUSED(brood_submit_many(brood, job_nothing, &many, 1, NULL), "brood_submit_many");
 	IS_REFUSED(brood_map(brood, job_nothing, &piece, 1, NULL, no_item, NULL), "brood_map");
 	IS_REFUSED(brood_lease(brood, NULL, &lease), "brood_lease");
 	IS_REFUSED(brood_queue_new(brood, NULL, &queue), "brood_queue_new");
@@ -412,7 +414,7 @@ static int gives_jobs(struct brood_job *job)
 	IS_REFUSED(brood_queue_wait(own_queue, 0), "brood_queue_wait");
 	IS_REFUSED(brood_wait_id(own_queue, 1, 0, &result), "brood_wait_id");
 	IS_REFUSED(brood_queue_cancel(own_queue), "brood_queue_cancel");
-	WANT(!handle && !queue && !lease && id == 0 && fd == -1);
+	WANT(!handle && !queue && !lease && id == 0 && many.id == 0 && fd == -1);
 	return brood_job_reply(job, "well", 4) == 4 ? 0 : __LINE__;
 }
 

@@ -98,6 +98,7 @@ static int submit(struct brood_queue *queue, struct brood_lease *lease, brood_do
 	struct ticket *t = calloc(1, sizeof *t);
 	struct brood_job_options o;
 	struct iovec pieces[2];
+	struct brood_submission many = { .size = sizeof many, .pieces_count = 2 };
 	uint64_t id = 0;
 	int r;
 
@@ -113,8 +114,12 @@ static int submit(struct brood_queue *queue, struct brood_lease *lease, brood_do
 	o.context = t;
 	pieces[0] = (struct iovec){ t->request, t->size / 2 };
 	pieces[1] = (struct iovec){ t->request + t->size / 2, t->size - t->size / 2 };
-	r = real_random(state) % 2 ? brood_submit(brood, real_job, t->request, t->size, &o, &id)
-				   : brood_submitv(brood, real_job, pieces, 2, &o, &id);
+	many.pieces = pieces;
+	switch (real_random(state) % 3) {
+	case 0: r = brood_submit(brood, real_job, t->request, t->size, &o, &id); break;
+	case 1: r = brood_submitv(brood, real_job, pieces, 2, &o, &id); break;
+	default: r = (int)brood_submit_many(brood, real_job, &many, 1, &o); id = many.id;
+	}
 	if (r < 0) {
 		CHECK_MSG(r == -EAGAIN || (lease && r == -ESTALE), "%d: %s", r, brood_error());
 		atomic_fetch_add(&refused, 1);
