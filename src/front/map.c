@@ -74,25 +74,61 @@ static void end(struct map *m) { m->ended = m->window.over = true; }
 
 /* ---- giving items ---- */
 
-static int give_one(struct map *m)
+static void put_back(struct map *m, struct sent *sent)
 {
-	const struct iovec *item = &m->items[m->window.next];
-	struct sent *sent = m->free;
-	int r;
+	sent->next = m->free;
+	m->free = sent;
+}
 
-	if (m->window.room > 0 && !sent->held && !(sent->held = held_new())) {
-		engine_error("brood_map: out of memory");
-		return -ENOMEM;
+/*
+ * Makes entries for the items that may be given now, a batch at most. The window counts them as
+ * given. Returns how many there are, or -ENOMEM with a sentence if there is not even one.
+ */
+static int prepare(struct map *m, struct brood_submission *jobs)
+{
+	int count = 0;
+
+	while (count < (int)BATCH && window_open(&m->window)) {
+		struct sent *sent = m->free;
+
+		if (m->window.room > 0 && !sent->held && !(sent->held = held_new())) {
+			engine_error("brood_map: out of memory");
+			return count > 0 ? count : -ENOMEM;
+		}
+		m->free = sent->next;
+		sent->index = m->window.next;
+		jobs[count++] = (struct brood_submission){ .size = sizeof *jobs,
+			.request = m->items[sent->index].iov_base,
+			.request_size = m->items[sent->index].iov_len,
+			.context = sent };
+		window_given(&m->window);
 	}
-	m->job.context = sent;
-	r = brood_submit_named(
-		m->brood, m->fn, m->name, item->iov_base, item->iov_len, &m->job, &sent->id);
-	if (r < 0)
-		return r;
-	m->free = sent->next;
-	sent->index = m->window.next;
-	window_given(&m->window);
-	return 0;
+	return count;
+}
+
+/* The items behind the first `given` ones have no job: they are to be given again. */
+static void take_back(
+	struct map *m, const struct brood_submission *jobs, ssize_t given, ssize_t count)
+{
+	while (count > given) {
+		put_back(m, jobs[--count].context);
+		window_not_given(&m->window);
+	}
+}
+
+/* Gives a batch. Returns how many items were given, 0: none may be given now; or -errno. */
+static ssize_t give_batch(struct map *m)
+{
+	struct brood_submission jobs[BATCH];
+	ssize_t count = prepare(m, jobs), given;
+
+	if (count <= 0)
+		return count;
+	given = brood_submit_many_named(m->brood, m->fn, m->name, jobs, (size_t)count, &m->job);
+	take_back(m, jobs, MAX(given, 0), count);
+	for (ssize_t i = 0; i < given; i++)
+		((struct sent *)jobs[i].context)->id = jobs[i].id;
+	return given;
 }
 
 /*
@@ -107,17 +143,14 @@ static bool may_wait(const struct map *m, int error)
 
 static void give(struct map *m)
 {
-	const uint32_t flags = m->job.flags & ~(uint32_t)BROOD_JOB_MORE;
-	int r = 0;
+	ssize_t r;
 
-	while (r == 0 && window_open(&m->window)) {
-		m->job.flags = window_more(&m->window) ? flags | BROOD_JOB_MORE : flags;
-		r = give_one(m);
-	}
-	m->job.flags = flags;
-	m->stalled = r < 0 && may_wait(m, r);
+	do
+		r = give_batch(m);
+	while (r > 0 && window_open(&m->window));
+	m->stalled = r < 0 && may_wait(m, (int)r);
 	if (r < 0 && !m->stalled)
-		set_error(m, r);
+		set_error(m, (int)r);
 }
 
 /* ---- progress ---- */
@@ -177,12 +210,6 @@ static void take_turn(struct map *m, struct sent *sent, const struct brood_resul
 		tell(m, m->window.told, &held->result);
 		held_free(held);
 	}
-}
-
-static void put_back(struct map *m, struct sent *sent)
-{
-	sent->next = m->free;
-	m->free = sent;
 }
 
 /*
@@ -406,6 +433,7 @@ static ssize_t map(struct map *m, size_t count)
 
 	if (r == 0) {
 		m->job.queue = m->queue;
+		m->job.flags &= ~(uint32_t)BROOD_JOB_MORE; /* the map knows where a batch ends */
 		run(m);
 		refuse_rest(m);
 		if (m->ended)

@@ -86,17 +86,18 @@ bool window_open(const struct window *w)
 	return w->room == 0 || (w->next - w->told < w->room && w->bytes < w->bytes_room);
 }
 
-bool window_more(const struct window *w)
-{
-	return w->next + 1 < w->count && w->out + 1 < w->at_once &&
-		(w->room == 0 || w->next + 1 - w->told < w->room);
-}
-
 void window_given(struct window *w)
 {
 	need(window_open(w));
 	w->next++;
 	w->out++;
+}
+
+void window_not_given(struct window *w)
+{
+	need(w->out > 0 && w->next > w->told);
+	w->next--;
+	w->out--;
 }
 
 void window_refused(struct window *w)

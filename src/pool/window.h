@@ -61,9 +61,9 @@ void window_measured(struct window *w, uint64_t run_ns, uint64_t bytes);
 
 /* True: the item `next` may be given. */
 bool window_open(const struct window *w);
-/* True: when the item `next` has been given, the item behind it can be given at once, too. */
-bool window_more(const struct window *w);
 void window_given(struct window *w);
+/* The item before `next`, counted as given, was not given: it is the next item again. */
+void window_not_given(struct window *w);
 /* The item `next` cannot be given any more, and nothing is out: it has its result without a job. */
 void window_refused(struct window *w);
 /* An item that was given has its result. */
