@@ -56,6 +56,7 @@ struct params {
 	uint32_t blocks;  /* a block takes so many times block_ms; 0: one */
 	uint64_t touched; /* how many bytes the engine has written to before it starts the pool */
 	bool epoll;       /* the engine sleeps in an event loop of its own */
+	bool many;        /* jobs are given by brood_submit_many() */
 	bool kept;        /* idle: the leases are not returned */
 };
 

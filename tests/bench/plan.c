@@ -187,6 +187,8 @@ static void plan_submit(struct plan *plan, uint32_t workers, uint32_t bytes)
 		return;
 	add_bound(g, PINNED, RATE_AT_LEAST, first(floor), 1e6,
 		"submit, 8 workers, C=64, 64-byte echo: jobs/s");
+	add_bound(g, UNPINNED, RATE_AT_LEAST, first(floor), 5e6,
+		"submit, 8 workers, C=64, 64-byte echo: jobs/s (unpinned)");
 	process = add_stand(g, &bench_fork, NULL);
 	add_bound(
 		g, PINNED, TIMES_FASTER, first(process), 50, "the same: times the fork-a-job rate");
@@ -205,6 +207,29 @@ static void plan_many_submit(struct plan *plan)
 
 	add_submit(g, floor, &p);
 	add_submit(g, floor, &more);
+}
+
+/* The same jobs, given one by one and in arrays. */
+static void plan_arrays(struct plan *plan)
+{
+	struct group *g = add_group(plan, "arrays", BOTH);
+	struct params p = { .workers = 8, .bytes = 64, .path = BROOD_PATH_LEASE };
+
+	for (p.out = 64; p.out <= 512; p.out *= 8) {
+		uint32_t single, many;
+
+		p.many = false;
+		single = add_stand(g, &bench_submit, &p);
+		p.many = true;
+		many = add_stand(g, &bench_submit, &p);
+		say(add_row(g, first(many), beside(single, "submit"), "submit_many.w8.c%u.b64",
+			    p.out),
+			"brood_submit_many(): 8 workers, %u jobs out, echo of 64 bytes; up to 64 "
+			"in an array",
+			p.out);
+		add_bound(g, PINNED, TIMES_AT_MOST, first(single), 1,
+			"jobs in arrays: time a job, of brood_submit()");
+	}
 }
 
 static void plan_threads(struct plan *plan)
@@ -231,7 +256,21 @@ static void plan_threads(struct plan *plan)
 		say(row, "the same from 8 threads, with a queue and an eighth of the jobs each");
 		if (p.out == 64)
 			add_bound(g, UNPINNED, TIMES_FASTER, first(one), 1,
-				"8 threads against 1, jobs/s (unpinned)");
+				"8 threads against 1, C=64, jobs/s (unpinned)");
+		if (p.out == 64)
+			add_bound(g, UNPINNED, RATE_AT_LEAST, first(one), 1.5e6,
+				"8 threads, C=64: jobs/s in all (unpinned)");
+		else
+			add_bound(g, UNPINNED, TIMES_FASTER, first(one), 0.8,
+				"8 threads, C=512: jobs/s, of 1 thread (unpinned)");
+		if (p.out < 512)
+			continue;
+		p.threads = 2;
+		say(add_row(g, first(add_stand(g, &bench_submit, &p)), beside(one, "1 thread"),
+			    "threads.t2.c%u", p.out),
+			"the same from 2 threads, with a queue and half of the jobs each");
+		add_bound(g, UNPINNED, RATE_AT_LEAST, first(one), 10e6,
+			"2 threads, C=512: jobs/s in all (unpinned)");
 	}
 }
 
@@ -382,6 +421,7 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	plan_submit(plan, 1, 65536);
 	plan_submit(plan, 8, 65536);
 	plan_many_submit(plan);
+	plan_arrays(plan);
 	plan_threads(plan);
 	plan_map(plan, settings->quick);
 	plan_processes(plan, settings->quick);

@@ -3,7 +3,8 @@
  * submit.c - a closed loop over brood_submit(): a fixed number of jobs is out at any time, and each
  * finished job is checked and replaced. `out` counts the jobs of all threads. Each thread has its
  * share and a queue of its own. Rows with `epoll` use the brood's own queue instead, with a
- * callback, in an event loop that sleeps on brood_fd().
+ * callback, in an event loop that sleeps on brood_fd(). Rows with `many` give what is given at once
+ * by one brood_submit_many().
  */
 #include "bench.h"
 
@@ -27,6 +28,8 @@ struct queue {
 	uint32_t out, jobs;           /* out: jobs out at a time; jobs: jobs of the block */
 	uint32_t submitted, finished; /* in the block so far */
 	struct slot *slots;
+	struct brood_submission *many; /* `out` entries; NULL: jobs are given one by one */
+	uint32_t many_count;
 	struct brood_job_options options;
 	pthread_t thread;
 };
@@ -47,11 +50,38 @@ static void slot_renew(struct slot *slot, size_t size)
 	}
 }
 
+static void give_later(struct queue *queue, struct slot *slot)
+{
+	queue->many[queue->many_count++] = (struct brood_submission){ .size = sizeof *queue->many,
+		.request = slot->request,
+		.request_size = queue->p->bytes,
+		.context = slot };
+	queue->submitted++;
+}
+
+static void give_many(struct queue *queue)
+{
+	ssize_t given = brood_submit_many(
+		brood, job_echo, queue->many, queue->many_count, &queue->options);
+
+	if (given != (ssize_t)queue->many_count)
+		station_fail("brood_submit_many: %zd: %s", given, brood_error());
+	for (uint32_t i = 0; i < queue->many_count; i++)
+		((struct slot *)queue->many[i].context)->id = queue->many[i].id;
+	queue->many_count = 0;
+}
+
 static void give(struct queue *queue, struct slot *slot, bool more)
 {
 	int r;
 
 	slot_renew(slot, queue->p->bytes);
+	if (queue->many) {
+		give_later(queue, slot);
+		if (!more)
+			give_many(queue);
+		return;
+	}
 	queue->options.context = slot;
 	queue->options.flags = more ? BROOD_JOB_MORE : 0;
 	r = brood_submit(
@@ -178,6 +208,10 @@ static void queue_open(struct queue *queue, const struct params *p)
 		queue->slots[i].request = malloc(p->bytes ? p->bytes : 1);
 		station_need(queue->slots[i].request != NULL, "malloc");
 		memset(queue->slots[i].request, 'a' + (int)(i % 26), p->bytes);
+	}
+	if (p->many) {
+		queue->many = calloc(queue->out, sizeof *queue->many);
+		station_need(queue->many != NULL, "calloc");
 	}
 	if (!p->epoll && brood_queue_new(brood, NULL, &queue->queue))
 		station_fail("brood_queue_new: %s", brood_error());
