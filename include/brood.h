@@ -105,13 +105,14 @@ extern "C" {
 #define BROOD_REPORT_STDERR 4096       /* bytes of these lines, with their NUL. Since 0.3.0 */
 #define BROOD_SIZE_UNKNOWN  SIZE_MAX   /* brood_job_request_size(): the job has a socket */
 
-struct brood;        /* engine: the whole pool, as the engine sees it */
-struct brood_handle; /* engine: a job of brood_open() or brood_give() */
-struct brood_queue;  /* engine: jobs are submitted to a queue; results come out. Since 0.2.0 */
-struct brood_lease;  /* engine: a worker that is pinned for many jobs. Since 0.2.0 */
-struct brood_pool;   /* engine: one pool of several, brood_pool(). Since 0.3.0 */
-struct brood_job;    /* worker: the job that runs */
-struct iovec;        /* <sys/uio.h> */
+struct brood;         /* engine: the whole pool, as the engine sees it */
+struct brood_handle;  /* engine: a job of brood_open() or brood_give() */
+struct brood_queue;   /* engine: jobs are submitted to a queue; results come out. Since 0.2.0 */
+struct brood_lease;   /* engine: a worker that is pinned for many jobs. Since 0.2.0 */
+struct brood_pool;    /* engine: one pool of several, brood_pool(). Since 0.3.0 */
+struct brood_request; /* engine: memory for requests that workers read in place. Since 0.3.0 */
+struct brood_job;     /* worker: the job that runs */
+struct iovec;         /* <sys/uio.h> */
 
 /*
  * A job's function. It runs in a worker, on the stack of the thread, one job at a time.
@@ -772,6 +773,13 @@ enum brood_retry {
 
 struct brood_result;
 
+/* The reply of a brood_call() with options.ret_reply, for brood_reply_free(). Since: 0.3.0. */
+struct brood_reply {
+	size_t size;      /* set by the library */
+	const void *data; /* the library's, until brood_reply_free() */
+	size_t data_size;
+};
+
 /*
  * The callback of a submitted job that has its verdict. It is called once.
  * Parameters: context: of the job's options. result: the library's, valid until the callback
@@ -843,6 +851,16 @@ struct brood_job_options {
 	 * this key, on each transport and on pinned leases. 0: no key
 	 */
 	uint64_t key;
+	/*
+	 * brood_call(), brood_submit(), brood_map(): the request lies in the memory of this buffer,
+	 * and a worker on lease reads it there: brood_request_new(). NULL: the request is copied
+	 */
+	struct brood_request *request;
+	/*
+	 * brood_call(): the reply in memory of its own, which is not copied if it is large; `reply`
+	 * and reply_size of the call are NULL and 0 then. NULL: the reply is copied
+	 */
+	struct brood_reply **ret_reply;
 };
 
 /*
@@ -924,6 +942,59 @@ BROOD_PUBLIC ssize_t brood_call_named(struct brood *brood, brood_fn *fn, const c
 BROOD_PUBLIC ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name,
 	const struct iovec *request, size_t request_count, void *reply, size_t reply_size,
 	const struct brood_job_options *options, struct brood_verdict *ret_verdict) BROOD_NOEXCEPT;
+
+/*
+ * Makes a buffer for requests that are not copied. The program fills the memory in place, and gives
+ * any part of it as the request of a job whose options name the buffer. A worker on lease maps the
+ * memory, and keeps the mapping for later jobs: so a job costs the same whatever its request's size
+ * is. The worker cannot write there (F_SEAL_FUTURE_WRITE). A handed-off job gets a copy.
+ * Write to the memory only while no job has it, which brood_request_out() tells: a job reads what
+ * stands there while it runs.
+ * Parameters: size: bytes. All of the memory is taken at once. ret_request: the caller's, for
+ *   brood_request_free(). It has one fd.
+ * Returns: 0. The memory is zero. A child that the program forks does not have it.
+ * Errors: -EINVAL, -EMFILE, -ENFILE, -ENOMEM, -ESHUTDOWN, and
+ *   -EFBIG  RLIMIT_FSIZE is lower than size
+ * Worker death: as without a buffer; a retry reads the same memory. A worker that was killed and
+ *   does not end may read for ever: it keeps the memory that it has, and the buffer has other
+ *   memory with the same bytes at the same address before its job's verdict comes.
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC int brood_request_new(
+	struct brood *brood, size_t size, struct brood_request **ret_request) BROOD_NOEXCEPT;
+
+/*
+ * The memory of a buffer, at the beginning of a page.
+ * Parameters: ret_size: its bytes, as brood_request_new() had them; or NULL.
+ * Returns: the library's memory, to be read and written until brood_request_free(). NULL where the
+ *   call is an error. Since: 0.3.0.
+ */
+BROOD_PUBLIC void *brood_request_memory(
+	struct brood_request *request, size_t *ret_size) BROOD_NOEXCEPT;
+
+/*
+ * How many jobs have the buffer: they were given, and have no verdict. At 0 the program may write.
+ * The jobs that a supervisor has by handoff do not count, for they have copies.
+ * Returns: the number; 0 where the call is an error. Since: 0.3.0.
+ */
+BROOD_PUBLIC size_t brood_request_out(struct brood_request *request) BROOD_NOEXCEPT;
+
+/*
+ * Frees a buffer. Jobs that have it go on, and the memory goes with the last of them. The library
+ * never uses the memory for another buffer.
+ * Parameters: request: NULL is fine; the buffer and its memory are invalid afterwards.
+ * Returns: NULL.
+ * Threads: no other thread is in a call that is given the buffer. Since: 0.3.0.
+ */
+BROOD_PUBLIC struct brood_request *brood_request_free(struct brood_request *request) BROOD_NOEXCEPT;
+
+/*
+ * Frees a reply of options.ret_reply, which brood_call() has set. It is NULL where the reply is
+ * empty, or lost. An error such as -EREMOTEIO leaves there what the job had written.
+ * Parameters: reply: NULL is fine; invalid afterwards.
+ * Returns: NULL. Since: 0.3.0.
+ */
+BROOD_PUBLIC struct brood_reply *brood_reply_free(struct brood_reply *reply) BROOD_NOEXCEPT;
 
 /*
  * The id of a job, for brood_cancel() and for logs.
@@ -1233,9 +1304,9 @@ struct brood_map_options {
 	uint64_t window_bytes;              /* 0: 64 MiB */
 	brood_map_progress_fn *on_progress; /* NULL: nobody wants to know */
 	/*
-	 * The options of each job. `queue`, `lease`, `on_done`, `on_progress`, `context`, `ret_id`
-	 * and `ret_fds` are not set there: on_item has verdict, reply, fds and id. Progress of the
-	 * jobs goes nowhere. NULL: all defaults
+	 * The options of each job. `queue`, `lease`, `on_done`, `on_progress`, `context`, `ret_id`,
+	 * `ret_fds` and `ret_reply` are not set there: on_item has verdict, reply, fds and id.
+	 * Progress of the jobs goes nowhere. NULL: all defaults
 	 */
 	const struct brood_job_options *job;
 	uint64_t reserved[8];

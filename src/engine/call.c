@@ -12,9 +12,11 @@
 #include "engine_root.h"
 #include "job_files.h"
 #include "job_message.h"
+#include "loan.h"
 #include "path.h"
 #include "place.h"
 #include "queue_jobs.h"
+#include "reply.h"
 #include "ring_in.h"
 #include "sleep.h"
 #include "wait.h"
@@ -56,7 +58,7 @@ static ssize_t result(
 		return v->detail == BROOD_DETAIL_LEASE_OVER ? path_lease_over() : r;
 	if (spoilt)
 		return fail_system(spoilt, "the request or the reply of a call");
-	if (size > room)
+	if (size > room && !call->given.options.ret_reply)
 		return fail_with(-EMSGSIZE,
 			"job %llu %s: its reply has %zu bytes, the caller's buffer %zu: the first "
 			"of them are there",
@@ -94,6 +96,9 @@ static int call_on(
 /* The call has its verdict: hands the reply's fds, and the result, to the caller. */
 static ssize_t call_over(const struct call *call, struct queue_call *of)
 {
+	if (of->in_place &&
+		reply_give(&of->memory, of->reply_size, call->given.options.ret_reply) < 0)
+		of->lost = true;
 	give_fds(&call->given.options, of->fds ? of->fds->fds : NULL, of->fds ? of->fds->count : 0);
 	if (of->fds)
 		queue_jobs_fds_free(of->fds);
@@ -134,6 +139,7 @@ static int call_lease(struct call *call, ssize_t *ret_result)
 	const struct given *given = &call->given;
 	struct queue_call of = { .room = call->bytes->reply,
 		.room_size = call->bytes->reply_size,
+		.in_place = given->options.ret_reply,
 		.verdict = &call->handle.verdict };
 	struct queue_job *job;
 	struct queue *l;
@@ -208,6 +214,10 @@ static int attempt(struct call *call)
 		r = wait_for_turn(call);
 	if (r < 0)
 		return r;
+	if (call->given.options.ret_reply) {
+		call->transfer.grows = true;
+		call->transfer.quiet_until = 0;
+	}
 	engine_lock(call->b);
 	wait_until(&wait);
 	engine_unlock(call->b);
@@ -234,8 +244,11 @@ static int hand_off(struct call *call)
 		.on = call->given.options.retry_on };
 	if (retries)
 		enlist(call);
+	call->transfer.reply = NULL;
 	r = attempt(call);
 	while (r == 0 && job_message_again(call->b, h, NULL, &call->tries)) {
+		if (call->given.options.ret_reply)
+			free(call->transfer.reply);
 		call->given.attempt = h->verdict.attempts;
 		call->given.given_ns = now_ns();
 		r = attempt(call);
@@ -251,12 +264,19 @@ static int hand_off(struct call *call)
 
 static ssize_t handed_off(struct call *call)
 {
+	const struct brood_job_options *o = &call->given.options;
 	struct brood_handle *h = &call->handle;
 
-	give_fds(&call->given.options, h->reply_fds, h->reply_fds_count);
+	give_fds(o, h->reply_fds, h->reply_fds_count);
 	for (size_t i = 0; i < h->reply_fds_count; i++)
 		closing_fd(h->reply_fds[i]);
 	h->verdict.reply_size = call->transfer.received;
+	if (o->ret_reply) {
+		struct reply_memory memory = { .buffer = call->transfer.reply };
+
+		if (reply_give(&memory, call->transfer.received, o->ret_reply) < 0)
+			call->transfer.error = -ENOMEM;
+	}
 	return result(call, &h->verdict, call->transfer.received, call->transfer.error);
 }
 
@@ -301,12 +321,21 @@ static int call_by_handoff(struct call *call, int from, ssize_t *ret_result)
 static int call_check(struct call *call, const struct engine_job *job)
 {
 	const struct engine_bytes *bytes = call->bytes;
+	int r;
 
 	if ((bytes->request_size && !bytes->request) || (bytes->reply_size && !bytes->reply))
 		return fail_with(-EINVAL, "brood_call: a size is not 0 but its pointer is NULL");
 	if (bytes->request_size > SSIZE_MAX || bytes->reply_size > SSIZE_MAX)
 		return fail_with(-EINVAL, "brood_call: a size is larger than memory can be");
-	return given_check(call->b, job, false, &call->given);
+	r = given_check(call->b, job, false, &call->given);
+	if (r >= 0 && call->given.options.ret_reply) {
+		*call->given.options.ret_reply = NULL;
+		if (bytes->reply || bytes->reply_size)
+			return fail_with(-EINVAL,
+				"brood_call: with options.ret_reply the library has the reply's "
+				"memory: give NULL and 0 for it");
+	}
+	return r;
 }
 
 static ssize_t call_job(
@@ -322,6 +351,9 @@ static ssize_t call_job(
 	call->given.request = &request;
 	call->given.request_count = 1;
 	call->given.request_size = request.iov_len;
+	if (r >= 0 && call->given.options.request &&
+		(r = loan_check(call->b, &call->given)) == -EINVAL)
+		return r;
 	call->handle.verdict.id = 0;
 	if (r >= 0)
 		r = call_lease(call, &n);
@@ -400,6 +432,9 @@ ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const char *name,
 
 	if (r < 0 || (r = given_pieces("brood_callv", request, request_count, &size)) < 0)
 		return r;
+	if (request_count == 1)
+		return brood_call_named(brood, fn, name, request->iov_base, size, reply, reply_size,
+			options, ret_verdict);
 	all = malloc(size + 1);
 	if (!all) {
 		struct engine_job job = engine_job_of(fn, name, options);

@@ -90,22 +90,21 @@ static bool read_whole(int fd, char *to, size_t size)
 	return true;
 }
 
-/* The reply is in a sealed memfd: it can neither shrink nor change while it is read. */
+/* The reply is in a sealed memfd: it can neither shrink nor change. Unread pages cost nothing. */
 static int take_memfd(struct queue_job *job, uint64_t size)
 {
 	if (job->reply.memfd < 0)
 		return -EIO; /* the engine's limit on open files kept the fd away */
 	if (!memfd_good(job->reply.memfd, size))
 		return -EBADMSG;
-	if (job->call)
+	if (job->call && !job->call->in_place)
 		return read_whole(job->reply.memfd, job->call->room,
 			       MIN((size_t)size, job->call->room_size))
 			? 0
 			: -EIO;
 	if (size == 0)
 		return 0;
-	job->reply.mapped = mmap(
-		NULL, (size_t)size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, job->reply.memfd, 0);
+	job->reply.mapped = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, job->reply.memfd, 0);
 	if (job->reply.mapped == MAP_FAILED) {
 		job->reply.mapped = NULL;
 		return -ENOMEM;
@@ -117,7 +116,7 @@ static int take_memfd(struct queue_job *job, uint64_t size)
 
 static int take_bytes_back(struct queue_job *job, const unsigned char *from, size_t size)
 {
-	if (job->call) {
+	if (job->call && !job->call->in_place) {
 		if (job->call->room_size)
 			memcpy(job->call->room, from, MIN(size, job->call->room_size));
 		return 0;
@@ -171,7 +170,7 @@ static int take_reply(
 	else if (done->flags & DONE_MEMFD)
 		r = take_memfd(job, done->reply_size);
 	else
-		r = done->reply_size || job->call
+		r = done->reply_size || (job->call && !job->call->in_place)
 			? take_bytes_back(
 				  job, lease->up->bytes + done->reply_at, (size_t)done->reply_size)
 			: 0;

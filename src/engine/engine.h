@@ -138,6 +138,11 @@ int engine_wait_id(
 	struct brood_queue *q, uint64_t id, uint32_t timeout_ms, const struct brood_result **ret);
 int engine_queue_cancel(struct brood_queue *q);
 size_t engine_queue_out(struct brood_queue *q);
+int engine_request_new(struct brood *b, size_t size, struct brood_request **ret);
+void *engine_request_memory(const struct brood_request *loan, size_t *ret_size);
+size_t engine_request_out(const struct brood_request *loan);
+void engine_request_free(struct brood_request *loan);
+void engine_reply_free(struct brood_reply *reply);
 int engine_lease(
 	struct brood *b, const struct brood_lease_options *options, struct brood_lease **ret);
 void engine_lease_end(struct brood_lease *l);

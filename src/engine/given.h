@@ -17,9 +17,11 @@ struct given {
 	const struct iovec *request;
 	size_t request_count;
 	uint64_t request_size, given_ns;
-	uint32_t attempt; /* how many attempts were made before this one */
-	uint64_t id;      /* the id that the job shall have; 0: any */
-	int fd;           /* the worker's end of the socket; -1: none */
+	struct brood_request *loan; /* the memory in which the request lies; NULL: none */
+	size_t loan_at;             /* where in that memory */
+	uint32_t attempt;           /* how many attempts were made before this one */
+	uint64_t id;                /* the id that the job shall have; 0: any */
+	int fd;                     /* the worker's end of the socket; -1: none */
 	/* fd belongs to a socketpair that the library made */
 	bool own_pair;
 	/* the argument, with the plugin's text and the tag behind it */

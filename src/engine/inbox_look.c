@@ -16,6 +16,7 @@
 #include "side.h"
 #include "leasing.h"
 #include "lease_state.h"
+#include "loan.h"
 #include "ring_out.h"
 #include "engine_root.h"
 #include "stream.h"
@@ -189,6 +190,8 @@ static void settle_job(struct end *end, struct queue_job *job)
 	/* the worker had read the fds: the job cannot go to another worker */
 	fds_lost = job->fds.out && l->kind != QUEUE_PINNED;
 
+	if (job->fds.loan && lease->news.over.flags & OVER_UNDEAD && !innocent)
+		loan_taint(job->fds.loan);
 	job->result.reply = NULL;
 	job->result.reply_size = 0;
 	fill(lease, job, &v);

@@ -10,6 +10,8 @@
 #include "../pool/pick.h"
 #include "queue.h"
 
+struct lease_loans;
+
 enum lease_state { LEASE_ASKED, LEASE_ACTIVE, LEASE_DYING, LEASE_OVER };
 
 /* far_fd is the worker's end: the engine reads back there what the worker did not read. */
@@ -76,6 +78,7 @@ struct lease {
 	struct lease_told told;
 	struct lease_stand stand;
 	struct lease_unsaid unsaid;
+	struct lease_loans *loans; /* NULL: the worker has had no loan */
 	bool damaged, ended_by_us;
 	struct lease_entry entries[RING_DEPTH];
 };

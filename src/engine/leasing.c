@@ -10,6 +10,7 @@
 #include "leasing.h"
 
 #include "caller.h"
+#include "lease_loans.h"
 #include "lease_state.h"
 #include "out.h"
 #include "job_record.h"
@@ -144,6 +145,7 @@ void leasing_free(struct lease *lease)
 	drop_fds(lease);
 	if (l->kind == QUEUE_CALLERS)
 		caller_lease_gone(lease);
+	lease_loans_free(lease);
 	unmap(lease);
 	l->leases.table[lease->index] = NULL;
 	l->leases.table_from = MIN(l->leases.table_from, lease->index);

@@ -11,6 +11,7 @@
 #include "deliver.h"
 #include "job_files.h"
 #include "job_message.h"
+#include "loan.h"
 #include "path.h"
 #include "place.h"
 #include "queue_jobs.h"
@@ -230,6 +231,8 @@ int engine_open(struct brood *b, const struct engine_job *job, int *ret_fd,
 	r = given_check(b, job, false, &given);
 	if (r < 0)
 		return outcome_refused(given.pool, r);
+	if (given.options.request && (r = loan_check(b, &given)) < 0)
+		return r;
 	r = sockets_pair(SOCK_STREAM, fds);
 	if (r < 0)
 		return fail_system(r, "a job's socket pair");
@@ -276,6 +279,8 @@ int engine_give(
 	r = given_check(b, job, false, &given);
 	if (r < 0)
 		return outcome_refused(given.pool, r);
+	if (given.options.request && (r = loan_check(b, &given)) < 0)
+		return r;
 	given.fd = fd;
 	return job_give(b, &given, ret_handle);
 }

@@ -9,6 +9,7 @@
 #include "given.h"
 #include "leasing.h"
 #include "lease_state.h"
+#include "loan.h"
 #include "pipe.h"
 #include "ring_in.h"
 #include "ring_out.h"
@@ -330,9 +331,14 @@ int place_keep(struct queue_job *job, const struct given *given)
 static int prepare(const struct queue *l, struct queue_job *job, const struct given *given)
 {
 	int r = given->options.fds_count ? keep_extra(job, given) : 0;
-	bool fits = given->request_size <= RING_INLINE_MAX;
+	bool fits = given->request_size <= RING_INLINE_MAX && !given->loan;
 
 	job->inline_size = fits ? given->request_size : 0;
+	if (given->loan) {
+		job->fds.loan = loan_hold(given->loan);
+		job->fds.loan_at = given->loan_at;
+		return r;
+	}
 	if (r < 0 || l->brood->run_here || fits || given->request_size == BROOD_SIZE_UNKNOWN)
 		return r;
 	return job->call ? pipe_order(job, given) : make_memfd(job, given);

@@ -7,7 +7,7 @@
 #define BROOD_ENGINE_QUEUE_JOB_H
 
 #include "outcome.h"
-#include "progress.h"
+#include "queue_call.h"
 
 #define QUEUE_BUFFER_KEPT (64u << 10)
 #define QUEUE_TAKEN_MAX   16 /* how many workers may die under a job that has not started */
@@ -37,7 +37,9 @@ struct queue_job_fds {
 	int memfd, socket;
 	bool own_pair; /* the library made the socket pair, as in JOB */
 	bool out;      /* socket and extra are gone: the worker or the side socket has them */
-	struct queue_fds *extra; /* the job's extra fds; NULL: it has none */
+	struct queue_fds *extra;    /* the job's extra fds; NULL: it has none */
+	struct brood_request *loan; /* has the request's memory; NULL: none */
+	size_t loan_at;
 };
 
 /* What the worker sent back for the job, besides job.result. */
@@ -50,22 +52,6 @@ struct queue_reply {
 	struct queue_fds *fds;
 	int memfd;
 	bool came; /* the worker sent something over the side socket */
-};
-
-/*
- * A call: what its thread needs of the job, on the thread's stack. When the job has its verdict,
- * struct queue_job is freed, and the thread finds the verdict here.
- */
-struct queue_call {
-	struct sleeper *sleeper; /* the calling thread, while it sleeps */
-	void *room;
-	size_t room_size;         /* the caller's room for the reply */
-	struct progress progress; /* messages that were not told yet */
-	/* closed: the job has its verdict, and the members after this one are set */
-	bool closed, lost; /* lost: as in struct queue_reply */
-	struct brood_verdict *verdict;
-	size_t reply_size;
-	struct queue_fds *fds; /* the reply's fds; NULL: none */
 };
 
 /*

@@ -5,10 +5,9 @@
  * job and gives its verdict, whatever the transport was. The struct of a job with a caller or a
  * handle is freed there; that of a submitted job when its result was taken.
  *
- * Freed structs are kept for later jobs, the last one used on top, so a steady load touches the
- * same few structs, and with them the same reply buffers. A job's id modulo the table's size is its
- * place in the table: an id whose place is taken is skipped. Ids come in blocks from the brood, so
- * a queue does not take brood.lock for each id.
+ * Freed structs are kept for later jobs, the last one on top, so a steady load touches the same few
+ * structs and reply buffers. A job's id modulo the table's size is its place in the table: an id
+ * whose place is taken is skipped. Ids come in blocks, so that few of them cost brood.lock.
  */
 #include "queue_jobs.h"
 
@@ -17,8 +16,10 @@
 #include "given.h"
 #include "job_record.h"
 #include "lease_state.h"
+#include "loan.h"
 #include "pipe.h"
 #include "queue_waiting.h"
+#include "reply.h"
 #include "retries.h"
 #include "sums.h"
 
@@ -259,13 +260,6 @@ struct queue_fds *queue_jobs_fds_free(struct queue_fds *fds)
 	return NULL;
 }
 
-static void unmap_reply(struct queue_job *job)
-{
-	if (job->reply.mapped)
-		munmap(job->reply.mapped, job->reply.mapped_size);
-	job->reply.mapped = NULL;
-}
-
 void queue_jobs_free(struct queue *l, struct queue_job *job)
 {
 	if (job->state == JOB_WAITING)
@@ -287,6 +281,8 @@ void queue_jobs_free(struct queue *l, struct queue_job *job)
 	if (job->bytes)
 		free(job->bytes);
 	job->bytes = NULL;
+	if (job->fds.loan)
+		job->fds.loan = loan_release(job->fds.loan);
 	if (job->own_function)
 		free(job->own_function);
 	job->own_function = NULL;
@@ -301,7 +297,9 @@ void queue_jobs_free(struct queue *l, struct queue_job *job)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
 	if (job->reply.fds)
 		job->reply.fds = queue_jobs_fds_free(job->reply.fds);
-	unmap_reply(job);
+	if (job->reply.mapped)
+		munmap(job->reply.mapped, job->reply.mapped_size);
+	job->reply.mapped = NULL;
 	job->state = JOB_NEW;
 	job_spare(l, job);
 }
@@ -352,6 +350,8 @@ static void close_call(struct queue *l, struct queue_job *job)
 	*call->verdict = job->result.verdict;
 	call->reply_size = job->result.reply_size;
 	call->lost = job->reply.lost;
+	if (call->in_place)
+		reply_to_call(job);
 	if (job->result.fds_count) {
 		call->fds = job->reply.fds;
 		job->reply.fds = NULL;
@@ -416,6 +416,8 @@ void queue_jobs_close(struct queue *l, struct queue_job *job, const struct brood
 		queue_jobs_unring(job);
 	list_remove(&job->link);
 	job->state = JOB_CLOSED;
+	if (job->fds.loan)
+		job->fds.loan = loan_release(job->fds.loan);
 	if (job->in_backlog)
 		queue_waiting_uncount(l, job);
 	write_down(job, verdict);

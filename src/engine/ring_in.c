@@ -11,6 +11,7 @@
 #include "caller.h"
 #include "given.h"
 #include "leasing.h"
+#include "lease_loans.h"
 #include "lease_state.h"
 #include "pipe.h"
 #include "engine_root.h"
@@ -105,7 +106,8 @@ static void put_entry(struct lease *lease, struct ring_entry *entry, const struc
 	entry->run_ms = job->limits.run_ms;
 	entry->job_flags = job->limits.flags;
 	entry->attempt = job->tries.made;
-	entry->flags = (job->call ? RING_CALL : 0) | (job->piped ? RING_WITH | RING_STREAM : 0) |
+	entry->flags = (job->call && !job->call->in_place ? RING_CALL : 0) |
+		(job->piped ? RING_WITH | RING_STREAM : 0) |
 		(job->fds.memfd >= 0 ? RING_WITH | RING_MEMFD : 0) |
 		(job->fds.socket >= 0 ? RING_WITH | RING_FDS | RING_SOCKET : 0) |
 		(job->fds.socket >= 0 && job->fds.own_pair ? RING_OWN_PAIR : 0) |
@@ -254,6 +256,8 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 		return r;
 	job->tries.made++;
 	put_entry(lease, entry, job, sequence);
+	if (job->fds.loan)
+		lease_loans_put(lease, job, entry);
 	if ((entry->flags & RING_WITH) && (r = side_send(lease, job, sequence)) < 0) {
 		lease->space = before;
 		job->tries.made--;
@@ -275,6 +279,8 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 		pipe_begin(l, job);
 	publish(lease, job, sequence);
 	ring_in_to_tell(lease);
+	if (entry->flags & RING_LOAN_FD)
+		lease_loans_sent(lease, job);
 	if (entry->flags & RING_FDS)
 		side_sent(lease, job);
 	return 0;
@@ -338,7 +344,7 @@ bool ring_in_alone(struct queue *l, struct queue_job *job, const struct given *o
 	struct lease *lease;
 
 	if (l->leases.busy > 0 || l->waiting.count > 0 || l->kind == QUEUE_PINNED ||
-		job->limits.key || order->options.fds_count ||
+		job->limits.key || order->options.fds_count || order->loan ||
 		order->request_size > RING_INLINE_MAX)
 		return false;
 	lease = ring_in_idle(l);

@@ -21,6 +21,7 @@
 
 #include "fail.h"
 #include "lease_state.h"
+#include "loan.h"
 #include "pipe.h"
 #include "queue_jobs.h"
 
@@ -66,6 +67,12 @@ int side_send(struct lease *lease, struct queue_job *job, uint64_t sequence)
 		return r;
 	frame_begin(&f, MESSAGE_WITH);
 	f.side.sequence = sequence;
+	if (lease->down->entries[sequence % RING_DEPTH].flags & RING_LOAN_FD) {
+		f.side.flags |= SIDE_LOAN;
+		f.fds[f.fds_count++] = r = loan_fd(job->fds.loan);
+		if (r < 0)
+			return r;
+	}
 	if (job->fds.memfd >= 0) {
 		f.side.flags |= SIDE_MEMFD;
 		f.fds[f.fds_count++] = job->fds.memfd;
@@ -100,7 +107,7 @@ void side_sent(struct lease *lease, struct queue_job *job)
 /* If the limit on open files kept some of the descriptors away, the job gets none of them back. */
 static void recover(struct queue_job *job, struct frame *f)
 {
-	size_t first = f->side.flags & (SIDE_MEMFD | SIDE_STREAM) ? 1 : 0,
+	size_t first = f->side.flags & (SIDE_MEMFD | SIDE_STREAM | SIDE_LOAN) ? 1 : 0,
 	       socket = f->side.flags & SIDE_SOCKET ? 1 : 0;
 	struct queue_fds *extra = NULL;
 

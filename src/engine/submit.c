@@ -7,6 +7,7 @@
 #include "behind.h"
 #include "deliver.h"
 #include "given.h"
+#include "loan.h"
 #include "inbox_look.h"
 #include "path.h"
 #include "place.h"
@@ -121,6 +122,8 @@ int engine_submit(struct brood *b, const struct engine_job *job, const struct io
 	if (r < 0)
 		return outcome_refused(given.pool, r);
 	given_request(&given, request, count);
+	if (given.options.request && (r = loan_check(b, &given)) < 0)
+		return r;
 	if (atomic_load_explicit(&b->refusing, memory_order_relaxed))
 		return fail_stopped();
 	l = submit_queue(b, &given);

@@ -9,6 +9,7 @@
  */
 #include "deliver.h"
 #include "given.h"
+#include "loan.h"
 #include "engine_root.h"
 #include "queue.h"
 #include "ring_in.h"
@@ -155,7 +156,7 @@ static int take_request(struct batch *m, const struct brood_submission *s)
 	m->given.request_count = s->pieces_count > 0 ? s->pieces_count : s->request_size > 0;
 	r = given_pieces("brood_submit_many", m->given.request, m->given.request_count, &size);
 	m->given.request_size = size;
-	return r;
+	return r == 0 && m->given.options.request ? loan_check(m->b, &m->given) : r;
 }
 
 static int give(struct batch *m, struct brood_submission *entry, size_t index)

@@ -58,6 +58,46 @@ int brood_give_named(struct brood *brood, brood_fn *fn, const char *name, int fd
 	return r < 0 ? r : engine_give(brood, &job, fd, ret_handle);
 }
 
+/* ---- memory for requests ---- */
+
+int brood_request_new(struct brood *brood, size_t size, struct brood_request **ret_request)
+{
+	int r = way("brood_request_new", brood);
+
+	if (r < 0)
+		return r;
+	if (!ret_request)
+		return fail("brood_request_new", "ret_request is NULL");
+	return engine_request_new(brood, size, ret_request);
+}
+
+void *brood_request_memory(struct brood_request *request, size_t *ret_size)
+{
+	return way("brood_request_memory", request) < 0 ? NULL
+							: engine_request_memory(request, ret_size);
+}
+
+size_t brood_request_out(struct brood_request *request)
+{
+	return way("brood_request_out", request) < 0 ? 0 : engine_request_out(request);
+}
+
+struct brood_request *brood_request_free(struct brood_request *request)
+{
+	if (request && way("brood_request_free", request) >= 0)
+		engine_request_free(request);
+	return NULL;
+}
+
+struct brood_reply *brood_reply_free(struct brood_reply *reply)
+{
+	if (reply)
+		engine_reply_free(reply);
+	return NULL;
+}
+
+/* ---- handles ---- */
+
 uint64_t brood_id(const struct brood_handle *handle) { return handle ? engine_id(handle) : 0; }
 
 const char *brood_tag(const struct brood_handle *handle)

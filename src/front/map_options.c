@@ -49,6 +49,9 @@ static int check_job(const struct brood_job_options *o)
 	if (o->ret_id || o->ret_fds || o->ret_fds_count)
 		return fail("options.job->ret_id, ret_fds or ret_fds_count is set: on_item gets "
 			    "id and fds of each item with its result");
+	if (o->ret_reply)
+		return fail("options.job->ret_reply is set: on_item gets the reply of each item "
+			    "with its result");
 	return 0;
 }
 

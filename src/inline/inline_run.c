@@ -42,6 +42,7 @@ struct here {
 	struct brood_verdict verdict;
 	struct inline_bytes bytes;
 	bool has_bytes;
+	bool grown;                 /* the reply is in memory of its own */
 	struct queue_fds fds, back; /* fds: the job's extra fds; back: the fds of its reply */
 	char name[BROOD_NAME_MAX];
 	_Alignas(max_align_t) unsigned char arg[MESSAGE_ARG_MAX];
@@ -113,6 +114,15 @@ static void keep_progress(void *context, const void *data, size_t size)
 
 /* ---- Under the queue's lock: what the job needs ---- */
 
+/* A request in memory on loan is read where it lies. */
+static const unsigned char *in_place(const struct given *given)
+{
+	size_t size;
+	const unsigned char *memory = engine_request_memory(given->loan, &size);
+
+	return memory + given->loan_at;
+}
+
 static void describe(
 	struct here *h, struct queue *l, struct queue_job *job, const struct given *given)
 {
@@ -123,16 +133,18 @@ static void describe(
 		.plugin_size = given->plugin_size,
 		.verdict = { .pid = getpid(), .generation = 1, .started = 1, .path = given->path },
 		.bytes = { .request = given->request,
-			.left = (size_t)given->request_size,
+			.left = given->loan ? 0 : (size_t)given->request_size,
 			.reply = job->call ? job->call->room : NULL,
 			.room = job->call ? job->call->room_size : 0,
-			.grow = !job->call },
-		.has_bytes = !job->socket_job };
+			.grow = !job->call || job->call->in_place },
+		.has_bytes = !job->socket_job,
+		.grown = !job->call || job->call->in_place };
 	memcpy(h->name, job->function->name, sizeof h->name);
 	memcpy(h->arg, given->arg ? given->arg : "", given->arg_size);
 	h->worker = (struct job_inline){ .fd = job->fds.socket,
 		.id = h->id,
 		.request_size = (size_t)given->request_size,
+		.request = given->loan ? in_place(given) : NULL,
 		.arg = h->arg,
 		.arg_size = given->options.arg_size,
 		.own_pair = h->has_bytes || job->fds.own_pair,
@@ -256,8 +268,8 @@ static void run(struct here *h)
 static void take_reply(struct here *h, struct queue_job *job)
 {
 	job->result.reply_size = h->bytes.received;
-	job->reply.lost = h->bytes.received > h->bytes.room && !job->call;
-	if (!job->call) {
+	job->reply.lost = h->bytes.received > h->bytes.room && h->grown;
+	if (h->grown) {
 		free(job->reply.buffer);
 		job->reply.buffer = h->bytes.reply;
 		job->result.reply = h->bytes.received > 0 && !job->reply.lost ? h->bytes.reply

@@ -123,7 +123,8 @@ struct message_lease_over {
  * STREAM: in WITH, a socket for request and reply stands in the memfd's place. A BACK with STREAM
  * comes while the job runs, and has no fd but a socket for the reply.
  */
-enum { SIDE_MEMFD = 1, SIDE_SOCKET = 2, SIDE_STREAM = 4 };
+/* LOAN: in WITH, a file of memory on loan stands in the memfd's place. */
+enum { SIDE_MEMFD = 1, SIDE_SOCKET = 2, SIDE_STREAM = 4, SIDE_LOAN = 8 };
 struct message_side {
 	uint64_t sequence;
 	uint32_t flags, extra;

@@ -52,6 +52,7 @@
 #include "lease_page.h"
 #include "message_job.h"
 #include "ring_done.h"
+#include "ring_loan.h"
 #include "ring_space.h"
 
 #include <brood.h>
@@ -79,9 +80,11 @@ enum {
 	RING_STREAM = 32,
 	/* A thread waits in the call: a large reply may go over a socket that it reads. */
 	RING_CALL = 64,
-	RING_CALLER = 128, /* a thread may sleep for this very job: see `callers` */
+	RING_CALLER = 128,  /* a thread may sleep for this very job: see `callers` */
+	RING_LOAN = 256,    /* the request lies in memory on loan: `loans` says where */
+	RING_LOAN_FD = 512, /* The first fd is that memory's file: the worker has to map it. */
 	/* The request does not lie in the space. */
-	RING_ELSEWHERE = RING_MEMFD | RING_SOCKET | RING_STREAM
+	RING_ELSEWHERE = RING_MEMFD | RING_SOCKET | RING_STREAM | RING_LOAN
 };
 
 struct ring_entry {
@@ -104,6 +107,9 @@ struct ring_down {
 	/* Written by the engine: it has copied the replies of all jobs up to this sequence. */
 	_Alignas(64) _Atomic uint64_t collected;
 	_Alignas(64) struct ring_entry entries[RING_DEPTH];
+	/* of the entries with RING_LOAN, at the same numbers */
+	_Alignas(64) struct ring_loan loans[RING_DEPTH];
+	_Alignas(64) _Atomic uint64_t gone[RING_LOANS];
 	_Alignas(4096) unsigned char bytes[RING_DOWN_BYTES];
 };
 

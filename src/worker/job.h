@@ -46,6 +46,7 @@ struct job_inline {
 	bool own_pair; /* fd is of a socket pair that the library made */
 	uint64_t id;
 	size_t request_size;
+	const unsigned char *request; /* where the request lies; NULL: it comes over fd */
 	const void *arg;
 	size_t arg_size;
 	const char *name;

@@ -49,6 +49,7 @@ int job_inline_run(brood_fn *fn, const struct job_inline *in_line, bool *ret_too
 		.stream = -1,
 		.cancel_fd = -1,
 		.in_line = in_line,
+		.request = { .bytes = in_line->request },
 	};
 	struct standard standard;
 	int code;

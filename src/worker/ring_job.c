@@ -22,6 +22,7 @@
 #include "files.h"
 #include "hooks.h"
 #include "hygiene.h"
+#include "loans.h"
 #include "payload.h"
 #include "report.h"
 #include "run.h"
@@ -247,7 +248,7 @@ static bool map_request(struct brood_job *job, int fd)
 static bool take_with(struct worker_lease *l, struct brood_job *job, const struct ring_entry *e)
 {
 	static struct frame f;
-	size_t memfd = (e->flags & (RING_MEMFD | RING_STREAM)) != 0,
+	size_t memfd = (e->flags & (RING_MEMFD | RING_STREAM | RING_LOAN_FD)) != 0,
 	       socket = (e->flags & RING_SOCKET) != 0;
 	bool all;
 
@@ -256,6 +257,8 @@ static bool take_with(struct worker_lease *l, struct brood_job *job, const struc
 	all = f.fds_count == memfd + socket + e->extra && !f.fds_lost;
 	if (all && e->flags & RING_STREAM)
 		files_take_stream(job, frame_take_fd(&f, 0));
+	else if (all && e->flags & RING_LOAN_FD)
+		all = loans_take(l, job, frame_take_fd(&f, 0));
 	else if (all && memfd)
 		all = map_request(job, frame_take_fd(&f, 0));
 	if (all && socket)
@@ -270,8 +273,12 @@ static void drop_with(struct worker_lease *l, const struct ring_entry *e)
 {
 	static struct frame f;
 
-	if (e->flags & RING_WITH && !(e->flags & RING_FDS) && hear_with(l, e, &f))
-		frame_done(&f);
+	if (!(e->flags & RING_WITH) || e->flags & RING_FDS || !hear_with(l, e, &f))
+		return;
+	/* jobs behind this one refer to the memory */
+	if (e->flags & RING_LOAN_FD && f.fds_count == 1)
+		loans_take(l, NULL, frame_take_fd(&f, 0));
+	frame_done(&f);
 }
 
 /* ---- the beginning of a job ---- */
@@ -347,7 +354,9 @@ static uint32_t begin(struct worker_lease *l, struct brood_job *job, const struc
 	}
 	if (e->flags & RING_FDS)
 		run_begin(job, e->name, &l->word);
-	return e->flags & RING_WITH && !take_with(l, job, e) ? LOST : GOT_IT;
+	if (e->flags & RING_WITH && !take_with(l, job, e))
+		return LOST;
+	return e->flags & RING_LOAN && !loans_use(l, job) ? LOST : GOT_IT;
 }
 
 /* Claims the entry. False: the engine has withdrawn it. */

@@ -18,6 +18,7 @@
 #include "../os/title.h"
 #include "hooks.h"
 #include "hygiene.h"
+#include "loans.h"
 #include "report.h"
 #include "ring_job.h"
 #include "worker.h"
@@ -77,6 +78,7 @@ static void hear(struct worker_lease *l)
 {
 	atomic_store(&the_worker.page->attention, 0);
 	l->now = 0;
+	loans_look(l);
 	while (!l->leaving && hear_one(l))
 		;
 }
@@ -146,6 +148,7 @@ static void leave(struct worker_lease *l)
 	ring_job_look(l);
 	if (!worker_lease_still_ours(l))
 		ring_job_retire(l, BROOD_LEFT_FDS);
+	loans_drop();
 	worker_lease_give_back(l);
 	*title_suffix = '\0';
 	ring_job_left(l, 0, l->left);

@@ -15,6 +15,7 @@
  *   image         what all workers have in common: made in the spawner, or at birth
  *   run           what all jobs have in common: the slot page, the frame
  *   payload       a job's request and reply: on its socket, or in memory
+ *   loans         memory of the engine's that requests lie in
  *   worker_lease  the worker's half of a lease
  *   hygiene       what a job left behind: looked for, put right, and what that costs
  *   files         a job's fds, and the flags of stdout and stderr

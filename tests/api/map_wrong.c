@@ -70,6 +70,7 @@ static void wrong_options(void)
 	struct brood_job_options job;
 	struct brood_map_options options, *o = &options;
 	struct brood_lease *lease;
+	struct brood_reply *reply;
 	struct work w;
 	uint64_t id;
 	size_t n;
@@ -93,6 +94,7 @@ static void wrong_options(void)
 	WRONG(job.context = o, "on_done, on_progress or context is set");
 	WRONG(job.ret_id = &id, "options.job->ret_id, ret_fds or ret_fds_count is set");
 	WRONG(job.ret_fds = fds, "options.job->ret_id, ret_fds or ret_fds_count is set");
+	WRONG(job.ret_reply = &reply, "options.job->ret_reply is set");
 	WRONG(job.ret_fds_count = &n, "options.job->ret_id, ret_fds or ret_fds_count is set");
 	WRONG(job.flags = 1u << 31, "bits that this library does not know");
 	WRONG(job.arg_size = 4, "arg");
