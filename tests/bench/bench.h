@@ -16,10 +16,10 @@
  *   mode       Pinned: all processes of all stations run on one CPU, which is set before
  *              brood_start(); there figures repeat. Unpinned: they run where the kernel puts them.
  *
- * plan.c and plan_crowd.c list the rows. run.c runs groups. station.c is the station's side. pool.c
- * starts a pool and checks verdicts. floors.c and passing.c are the floors. open.c, callers.c,
- * submit.c, map.c, fork.c, idle.c, large.c and crowd.c are the measured things. tree.c asks the
- * scheduler and finds processes. table.c and json.c print the results.
+ * plan.c, plan_crowd.c and plan_loan.c list the rows. run.c runs groups. station.c is the station's
+ * side. pool.c starts a pool and checks verdicts. floors.c and passing.c are the floors. open.c,
+ * callers.c, submit.c, map.c, fork.c, idle.c, large.c, loan.c and crowd.c are the measured things.
+ * tree.c asks the scheduler and finds processes. table.c and json.c print the results.
  *
  * Every reply is compared and every verdict checked, within the measured time. A wrong one fails
  * the run with exit status 2: a fast wrong answer is no figure.
@@ -213,7 +213,8 @@ static inline double us_each(uint64_t ns, uint32_t jobs) { return (double)ns / 1
 extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2,
 	floor_f2v, floor_f5, floor_f5v, floor_pool;
 extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork,
-	bench_spawn, bench_idle, bench_map, bench_reply, bench_request, bench_crowd;
+	bench_spawn, bench_idle, bench_map, bench_reply, bench_request, bench_crowd, bench_loan,
+	bench_loan_all, bench_loan_copy;
 /* The figures of crowd.c: in us, but for the memory. */
 enum crowd_value {
 	READY,

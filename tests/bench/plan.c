@@ -430,6 +430,7 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	plan_large(plan, "4m", 4u << 20);
 	if (!settings->quick)
 		plan_large(plan, "96m", 96u << 20);
+	plan_loan(plan);
 	plan_crowd(plan, settings->many);
 	plan_idle(plan, settings->quick);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* plan.h - how plan.c and plan_crowd.c write down what there is to measure. */
+/* plan.h - how plan.c, plan_crowd.c and plan_loan.c write down what there is to measure. */
 #ifndef BENCH_PLAN_H
 #define BENCH_PLAN_H
 
@@ -27,6 +27,8 @@ static inline struct beside beside(uint32_t stand, const char *name)
 	return (struct beside){ first(stand), name };
 }
 
+/* plan_loan.c: requests that are not copied. */
+void plan_loan(struct plan *plan);
 /* plan_crowd.c: thousands of workers. */
 void plan_crowd(struct plan *plan, uint32_t workers);
 
