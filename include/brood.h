@@ -1836,6 +1836,22 @@ BROOD_PUBLIC ssize_t brood_job_reply(
 	struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
 /*
+ * Memory for the whole reply of a brood_call() or brood_submit(). The job fills it in place, and
+ * the reply goes when fn returns: all `size` bytes, 0 where the job wrote nothing. On a lease it is
+ * not copied. The job writes no other reply, before or after.
+ * Parameters: size: more than 0.
+ * Returns: the library's memory, valid until fn returns. A child of the job does not have it, if it
+ *   has more than 64 KiB. NULL: an error, in errno.
+ * Errors: in errno: EMFILE, ENFILE, ENOMEM, and
+ *   EINVAL  size is 0, the job has a socket, or it has written a part of the reply
+ *   EPIPE   the reply was ended before
+ *   EFBIG   RLIMIT_FSIZE is lower than size
+ *   EPERM   on a lease: this process is a child of the job
+ * Since: 0.3.0.
+ */
+BROOD_PUBLIC void *brood_job_reply_memory(struct brood_job *job, size_t size) BROOD_NOEXCEPT;
+
+/*
  * The whole request of a brood_call() or brood_submit(); on a lease without a copy. Afterwards
  * brood_job_read() reads the end.
  * Parameters: ret_size: its bytes; or NULL.

@@ -28,24 +28,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* A signal ends fallocate(), which then starts anew: so it gets one piece at a time. */
-#define PIECE ((off_t)4 << 20)
-
 struct file {
 	int fd;
 	void *memory;
 };
-
-static int take_memory(int fd, size_t size)
-{
-	for (off_t at = 0; at < (off_t)size; at += PIECE) {
-		off_t piece = MIN((off_t)size - at, PIECE);
-
-		if (TEMP_FAILURE_RETRY(fallocate(fd, 0, at, piece)) < 0)
-			return errno == ENOSPC ? -ENOMEM : -errno;
-	}
-	return 0;
-}
 
 static int map_and_seal(int fd, size_t size, void **ret_memory)
 {
@@ -69,7 +55,7 @@ static int file_make(size_t size, struct file *ret)
 
 	if (fd < 0)
 		return fd;
-	r = take_memory(fd, size);
+	r = shm_memfd_take(fd, size);
 	if (r == 0)
 		r = map_and_seal(fd, size, &ret->memory);
 	if (r < 0)

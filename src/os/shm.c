@@ -126,6 +126,17 @@ int shm_memfd_append(int fd, const void *data, size_t size, size_t at)
 	return size > SIZE_MAX - at || too_large(at + size) ? -EFBIG : fill(fd, data, size, at);
 }
 
+/* A signal ends fallocate(), which then starts anew: so it gets one piece at a time. */
+int shm_memfd_take(int fd, size_t size)
+{
+	const off_t piece = (off_t)4 << 20;
+
+	for (off_t at = 0; at < (off_t)size; at += piece)
+		if (TEMP_FAILURE_RETRY(fallocate(fd, 0, at, MIN((off_t)size - at, piece))) < 0)
+			return errno == ENOSPC ? -ENOMEM : -errno;
+	return 0;
+}
+
 int shm_memfd_seal(int fd)
 {
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0

@@ -31,5 +31,7 @@ int shm_memfd(const char *name, const void *data, size_t size, const int *seals)
 int shm_memfd_begin(const char *name);
 int shm_memfd_append(int fd, const void *data, size_t size, size_t at);
 int shm_memfd_seal(int fd);
+/* Takes memory for all of the file, so that later no page can be missing. 0 or -errno. */
+int shm_memfd_take(int fd, size_t size);
 size_t shm_page(void);
 #endif

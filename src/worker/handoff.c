@@ -46,6 +46,7 @@ static void take_job(struct brood_job *job, struct frame *f)
 	job->attempt = m->attempt;
 	job->unwatched = job->no_plugin = job->on_ring = job->bytes = job->engine_waits = false;
 	job->request = (struct job_request){ 0 };
+	job->reply = (struct job_reply){ .memfd = -1 };
 	job_set_arg(job, frame_rest(f), m->arg_size, m->plugin_size, m->tag_size);
 	memcpy(job->name, m->name, sizeof job->name);
 	files_take_socket(job, frame_take_fd(f, 0), m->own_pair);

@@ -19,7 +19,8 @@ struct job_reply {
 	bool elsewhere;       /* the reply went to a memfd or a socket, or is lost */
 	int memfd;
 	bool streams; /* the reply goes over job.stream */
-	bool ended;   /* brood_job_reply() has ended the reply */
+	bool ended;   /* brood_job_reply() or brood_job_reply_memory() has ended the reply */
+	void *room;   /* where the job fills the reply in place; NULL: it does not */
 	int error;    /* negative: the reply is lost, for there was no room */
 };
 

@@ -5,6 +5,7 @@
 #include "../os/standard.h"
 #include "files.h"
 #include "payload.h"
+#include "reply_room.h"
 #include "soft.h"
 
 #include <stdio.h>
@@ -58,6 +59,8 @@ int job_inline_run(brood_fn *fn, const struct job_inline *in_line, bool *ret_too
 	take_inline_fds(&job);
 	standard_look(&standard);
 	code = fn(&job);
+	if (job.reply.room)
+		reply_room_end(&job);
 	standard.is_noted = true;
 	for (int i = 0; i < STANDARD_FILES; i++)
 		standard_put_back(&standard, i);

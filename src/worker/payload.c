@@ -438,10 +438,19 @@ static ssize_t write_memory(struct brood_job *job, const void *data, size_t size
 	return the_worker.forked ? -EPERM : write_piece(job, data, size);
 }
 
+void *payload_room(struct brood_job *job, size_t size)
+{
+	if (size > RING_INLINE_MAX || !make_room(&the_lease, &job->reply, (uint32_t)size))
+		return NULL;
+	return memset(the_lease.up->bytes + job->reply.start % RING_UP_BYTES, 0, size);
+}
+
 ssize_t brood_job_write(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
 {
 	if (job->bytes)
 		return write_memory(job, data, size);
+	if (job->reply.room)
+		return -EPIPE;
 	LIBRARY_CALL;
 	return bytes_send(job->fd, data, size);
 }
@@ -461,7 +470,7 @@ ssize_t brood_job_reply(struct brood_job *job, const void *data, size_t size) BR
 	ssize_t n;
 
 	if (!job->bytes)
-		return reply_on_socket(job, data, size);
+		return job->reply.room ? -EPIPE : reply_on_socket(job, data, size);
 	n = write_memory(job, data, size);
 	job->reply.ended |= n >= 0;
 	return n;

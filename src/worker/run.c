@@ -25,6 +25,7 @@
 #include "memory.h"
 #include "payload.h"
 #include "plugin.h"
+#include "reply_room.h"
 #include "report.h"
 #include "soft.h"
 #include "worker.h"
@@ -197,6 +198,7 @@ int run_framed(const struct run_frame *frame)
 static int call_job(void *arg)
 {
 	struct brood_job *job = arg;
+	int code;
 
 	if (job->plugin_size > 0)
 		job->fn = plugin_find(
@@ -206,7 +208,10 @@ static int call_job(void *arg)
 		return 0;
 	}
 	errno = 0; /* so that errno after the job is its own: ENOMEM tells of refused memory */
-	return job->fn(job);
+	code = job->fn(job);
+	if (job->reply.room)
+		reply_room_end(job);
+	return code;
 }
 
 /*

@@ -14,6 +14,7 @@
  *   hooks         the program's hooks, and the ordered end
  *   image         what all workers have in common: made in the spawner, or at birth
  *   run           what all jobs have in common: the slot page, the frame
+ *   reply_room    a reply that the job fills in place
  *   payload       a job's request and reply: on its socket, or in memory
  *   loans         memory of the engine's that requests lie in
  *   worker_lease  the worker's half of a lease

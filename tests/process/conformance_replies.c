@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * conformance_replies.c - replies that the caller of brood_call() reads in place
- * (options.ret_reply): of each size, of jobs that fail, crash and are tried again.
+ * (options.ret_reply): of each size, of jobs that fail, crash and are tried again. And replies that
+ * the job fills in place (brood_job_reply_memory()).
  */
 #include "../helpers/conformance.h"
 
@@ -140,6 +141,113 @@ static void crash_in_place(struct site *s)
 	site_well(s);
 }
 CASE(crash_in_place, CALLS | ALONE)
+
+/* ---- the job fills its reply in place ---- */
+
+struct fill {
+	size_t size;
+	int code;
+};
+
+static int fills(struct brood_job *job)
+{
+	struct fill fill = *(const struct fill *)brood_job_arg(job, NULL);
+	unsigned char *memory = brood_job_reply_memory(job, fill.size);
+
+	if (!memory)
+		return 100;
+	for (size_t i = 0; i < fill.size; i++) {
+		if (memory[i] != 0)
+			return 101;
+		if (i % 7 != 3)
+			memory[i] = byte_at(i);
+	}
+	if (brood_job_write(job, "x", 1) != -EPIPE || brood_job_reply(job, "x", 1) != -EPIPE)
+		return 102;
+	errno = 0;
+	if (brood_job_reply_memory(job, 1) || errno != EPIPE)
+		return 103;
+	return fill.code;
+}
+
+static void filled_is(const struct given *g, size_t size)
+{
+	CHECK_EQ(g->v.reply_size, size);
+	CHECK_EQ(g->reply_size, size);
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)g->reply[i] != (i % 7 != 3 ? byte_at(i) : 0))
+			CHECK_MSG(false, "byte %zu of %zu is wrong", i, size);
+}
+
+static void filled(struct site *s)
+{
+	for (size_t i = 1; i < SIZES; i++)
+		for (int code = 0; code < 2; code++) {
+			struct fill fill = { .size = sizes[i], .code = code };
+			struct given *g = RUN(s, fills, .room = 3 * MIB, .options.arg = &fill,
+				.options.arg_size = sizeof fill);
+
+			expect(g, code ? BROOD_FAILED : BROOD_DONE, BROOD_DETAIL_NONE);
+			CHECK_EQ(g->v.code, code);
+			CHECK_EQ(g->v.left, 0);
+			filled_is(g, sizes[i]);
+		}
+	site_well(s);
+}
+CASE(filled, BYTES)
+
+static int fills_wrongly(struct brood_job *job)
+{
+	errno = 0;
+	if (brood_job_reply_memory(job, 0) || errno != EINVAL)
+		return 1;
+	errno = 0;
+	if (brood_job_reply_memory(job, SIZE_MAX / 2) || (errno != ENOMEM && errno != EFBIG))
+		return 2;
+	return brood_job_reply(job, "well", 4) == 4 ? 0 : 3;
+}
+
+static int fills_and_dies(struct brood_job *job)
+{
+	unsigned char *memory = brood_job_reply_memory(job, MIB);
+
+	if (memory)
+		memory[0] = 1;
+	raise(SIGKILL);
+	return 1;
+}
+
+/* A child of the job has no part in the reply, and does not keep it from being sealed. */
+static int fills_beside_a_child(struct brood_job *job)
+{
+	unsigned char *memory = brood_job_reply_memory(job, MIB);
+	pid_t child = memory ? fork() : -1;
+
+	if (child == 0)
+		pause();
+	if (child < 0)
+		return 1;
+	memory[MIB - 1] = 9;
+	return 0;
+}
+
+static void filled_oddly(struct site *s)
+{
+	struct given *g = RUN(s, fills_wrongly);
+
+	expect(g, BROOD_DONE, BROOD_DETAIL_NONE);
+	CHECK_EQ(g->reply_size, 4);
+	g = RUN(s, fills_and_dies);
+	CHECK_EQ(g->v.outcome, BROOD_CRASHED);
+	CHECK_EQ(g->v.reply_size, 0);
+	g = RUN(s, fills_beside_a_child, .room = MIB);
+	CHECK_EQ(g->v.outcome, BROOD_DONE);
+	CHECK_EQ(g->v.left, BROOD_LEFT_CHILDREN);
+	CHECK_EQ(g->reply_size, MIB);
+	CHECK_EQ(g->reply[MIB - 1], 9);
+	site_well(s);
+}
+CASE(filled_oddly, BYTES | ALONE)
 
 static void wrong_place(struct site *s)
 {
