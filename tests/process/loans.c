@@ -153,6 +153,42 @@ static void limits(void)
 }
 Test(loans, limits_are_told) { case_run(limits, 30000); }
 
+/* ---- arrays of jobs ---- */
+
+/* Each job of an array has another part of the buffer. */
+static void array(void)
+{
+	enum { JOBS = 40 };
+	struct brood_submission jobs[JOBS] = { 0 };
+	struct brood_job_options options;
+	const struct brood_result *result;
+	struct brood_request *loan;
+	unsigned char *memory;
+
+	begin(NULL);
+	loan = loan_new(JOBS * 5000, &memory);
+	options = on_lease(loan);
+	for (int i = 0; i < JOBS; i++) {
+		memory[i * 5000] = (unsigned char)(i + 1);
+		jobs[i] = (struct brood_submission){
+			.size = sizeof jobs[i], .request = memory + i * 5000, .request_size = 5000
+		};
+	}
+	CHECK_EQ(brood_submit_many(brood, first_byte, jobs, JOBS, &options), JOBS);
+	for (int i = 0; i < JOBS; i++) {
+		CHECK_EQ(brood_wait_id(brood_own_queue(brood), jobs[i].id, 10000, &result), 0);
+		CHECK_EQ(result->verdict.code, i + 1);
+	}
+	CHECK_EQ(brood_request_out(loan), 0);
+	jobs[1].request = "outside";
+	CHECK_EQ(brood_submit_many(brood, first_byte, jobs, 3, &options), 1);
+	CHECK_CONTAINS(brood_error(), "does not lie in the memory");
+	CHECK_EQ(brood_wait_id(brood_own_queue(brood), jobs[0].id, 10000, &result), 0);
+	brood_request_free(loan);
+	pool_stop(brood);
+}
+Test(loans, an_array_of_parts) { case_run(array, 30000); }
+
 /* ---- a hostile worker ---- */
 
 #define MUST_FAIL(act)                                                               \

@@ -92,6 +92,25 @@ static void on_done(void *context, const struct brood_result *result)
 	over(context, result, false);
 }
 
+/*
+ * Lends the request to the worker, and frees the buffer as soon as the job was given: the job, or
+ * its worker, is the last that has it.
+ */
+static int submit_on_loan(const struct ticket *t, struct brood_job_options *o, uint64_t *ret_id)
+{
+	struct brood_request *loan;
+	void *memory;
+	int r = brood_request_new(brood, sizeof t->request, &loan);
+
+	CHECK_MSG(r == 0, "%d: %s", r, brood_error());
+	memory = brood_request_memory(loan, NULL);
+	memcpy(memory, t->request, t->size);
+	o->request = loan;
+	r = brood_submit(brood, real_job, memory, t->size, o, ret_id);
+	brood_request_free(loan);
+	return r;
+}
+
 static int submit(struct brood_queue *queue, struct brood_lease *lease, brood_done_fn *callback,
 	unsigned *state)
 {
@@ -115,9 +134,10 @@ static int submit(struct brood_queue *queue, struct brood_lease *lease, brood_do
 	pieces[0] = (struct iovec){ t->request, t->size / 2 };
 	pieces[1] = (struct iovec){ t->request + t->size / 2, t->size - t->size / 2 };
 	many.pieces = pieces;
-	switch (real_random(state) % 3) {
+	switch (real_random(state) % 4) {
 	case 0: r = brood_submit(brood, real_job, t->request, t->size, &o, &id); break;
 	case 1: r = brood_submitv(brood, real_job, pieces, 2, &o, &id); break;
+	case 2: r = submit_on_loan(t, &o, &id); break;
 	default: r = (int)brood_submit_many(brood, real_job, &many, 1, &o); id = many.id;
 	}
 	if (r < 0) {
