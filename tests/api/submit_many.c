@@ -137,7 +137,7 @@ static void all_different(void)
 {
 	struct brood *brood = start();
 	int code = 7, count;
-	struct iovec pieces[] = { { "abc", 3 }, { NULL, 0 }, { "de", 2 } };
+	struct iovec pieces[] = { { (char *)"abc", 3 }, { NULL, 0 }, { (char *)"de", 2 } };
 	struct brood_job_options o = { .size = sizeof o, .context = &code },
 				 code_7 = { .size = sizeof o,
 					 .arg = &code,

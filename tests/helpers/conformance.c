@@ -214,7 +214,7 @@ static int submits(struct given *g)
 	o->context = o->context ? o->context : g;
 	if (g->way == RING_CALLBACK)
 		o->on_done = result_came;
-	if (given_is(g, MANY))
+	if (given_is(g, ARRAYS))
 		return given_many(g);
 	if (w->pieces)
 		return brood_submitv_named(

@@ -34,7 +34,7 @@ enum way {
 	HANDOFF_OPEN,
 	HANDOFF_GIVE,
 	HANDOFF_SUBMIT,
-	/* MANY: an array of one, by brood_submit_many() */
+	/* ARRAYS: an array of one, by brood_submit_many() */
 	HANDOFF_MANY,
 	/* PINNED: with a pinned lease */
 	SIDE_OPEN,
@@ -59,10 +59,10 @@ enum way {
 		WAY(RING_PINNED_CALL) | WAY(RING_PINNED_SUBMIT) | WAY(RING_PINNED_MANY))
 #define EVERYWHERE (HANDOFF | SIDE | RING)
 #define CALLS      (WAY(HANDOFF_CALL) | WAY(RING_CALL) | WAY(RING_PINNED_CALL))
-#define MANY       (WAY(HANDOFF_MANY) | WAY(RING_MANY) | WAY(RING_PINNED_MANY))
+#define ARRAYS     (WAY(HANDOFF_MANY) | WAY(RING_MANY) | WAY(RING_PINNED_MANY))
 #define SUBMITS                                                                                  \
 	(WAY(HANDOFF_SUBMIT) | WAY(RING_SUBMIT) | WAY(RING_CALLBACK) | WAY(RING_PINNED_SUBMIT) | \
-		MANY)
+		ARRAYS)
 #define BYTES   (CALLS | SUBMITS)
 #define STREAMS (EVERYWHERE & ~BYTES)
 #define PINNED \
