@@ -32,6 +32,7 @@ struct queue_sleep {
 	bool all_tell;  /* many leases: workers tell of each completion; no look is at all */
 	bool polled;    /* the program has the queue's fd: listen whenever no thread looks */
 	uint32_t looks; /* how many looks in a row made no system call */
+	uint64_t taken; /* when brood_take() looked with a system call last */
 };
 
 struct queue_timer {
@@ -66,9 +67,8 @@ struct queue_results {
 	uint32_t round, handle_round;    /* how often news, handle_news were told and set to 0 */
 	struct list callbacks;           /* closed jobs whose on_done is to be called */
 	struct list list, taken, waited; /* closed jobs: to be delivered; lent to the program */
-	/* jobs in `list`; in `taken` and `waited`; threads that run callbacks */
-	size_t count, taken_count, calling;
-	struct list talkers;  /* submitted jobs with progress that is to be told */
+	size_t count, taken_count, calling; /* jobs in `list`; lent; threads that run callbacks */
+	struct list talkers;                /* submitted jobs with progress that is to be told */
 	bool no_logs;         /* run no log callback: it may need a lock that this thread holds */
 	bool taking;          /* the thread with the lock takes the results: wake nobody else */
 	bool delivering_next; /* the thread with the lock will call the callbacks: poke nobody */

@@ -19,6 +19,8 @@
 
 #include <limits.h>
 
+#define LOOK_PAUSE_NS (50 * NS_PER_US)
+
 static __thread char this_thread;
 
 static void forget_waited(struct queue *l)
@@ -62,6 +64,23 @@ static void tell_takers(struct queue *l)
 	sleep_listen_polled(l);
 }
 
+/*
+ * Nothing has come that can be seen in memory. The kernel is asked whether something else has, but
+ * not each time by a program that takes and waits in turns, or takes in a loop.
+ */
+static bool look_is_due(struct queue *l)
+{
+	uint64_t now;
+
+	if (l->sleep.polled || l->brood->run_here)
+		return true;
+	now = now_ns();
+	if (now - l->sleep.taken < LOOK_PAUSE_NS)
+		return false;
+	l->sleep.taken = now;
+	return true;
+}
+
 int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t room)
 {
 	struct queue *l = (struct queue *)q;
@@ -73,7 +92,7 @@ int engine_take(struct brood_queue *q, const struct brood_result **ret, size_t r
 	l->results.taking = true;
 	if (l->results.count < room)
 		sleep_glance(l);
-	if (l->results.count == 0)
+	if (l->results.count == 0 && look_is_due(l))
 		sleep_look(l);
 	l->results.taking = false;
 	deliver(l);
