@@ -451,6 +451,8 @@ void collect_done(struct lease *lease)
 	while (lease->collected != done) {
 		uint64_t sequence = lease->collected + 1;
 
+		if (sequence != done)
+			lease_fetch(lease, sequence + 1);
 		if (!collect_one(lease, sequence, now, &retiring)) {
 			leasing_distrust(lease);
 			return;

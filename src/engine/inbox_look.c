@@ -85,7 +85,7 @@ static bool had_begun(struct end *end, const struct queue_job *job, bool condemn
 {
 	const struct lease *lease = end->lease;
 	uint32_t claim = atomic_load_explicit(
-		&lease->up->claims[job->sequence % RING_DEPTH], memory_order_relaxed);
+		&lease->up->dones[job->sequence % RING_DEPTH].claim, memory_order_relaxed);
 
 	if (lease->damaged)
 		return job->sequence <= lease->told.said && !end->unread;
@@ -178,7 +178,7 @@ static void settle_job(struct end *end, struct queue_job *job)
 	struct queue *l = lease->queue;
 	struct brood_verdict v = { 0 };
 	/* The worker had not even looked at this job: the job did not cause the death. */
-	bool innocent = atomic_load_explicit(&lease->up->claims[job->sequence % RING_DEPTH],
+	bool innocent = atomic_load_explicit(&lease->up->dones[job->sequence % RING_DEPTH].claim,
 				memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
 	bool decided, fds_lost, poisoned;
 	int r;

@@ -88,4 +88,17 @@ struct lease {
 	atomic_store_explicit(&(lease_)->lease_page->entries[(sequence_) % RING_DEPTH].unread, 0, \
 		memory_order_relaxed)
 
+/* Fetches what the worker wrote about a job in the ring, and the job's struct, into the cache. */
+static inline void lease_fetch(const struct lease *lease, uint64_t sequence)
+{
+	const struct queue_job *job = lease->entries[sequence % RING_DEPTH].job;
+
+	__builtin_prefetch(&lease->up->dones[sequence % RING_DEPTH]);
+	if (!job)
+		return;
+	__builtin_prefetch(job, 1);
+	__builtin_prefetch(&job->result, 1);
+	__builtin_prefetch(job->result.verdict.name, 1);
+}
+
 #endif

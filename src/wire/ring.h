@@ -19,10 +19,11 @@
  * more reads the wake word, sets asleep (seq_cst), looks at published and attention again, sleeps
  * while the wake word is what it was, and clears asleep.
  *
- * Claims: one word a job, in up. The engine stores QUEUED(N) before it publishes. The worker swaps
- * QUEUED(N) to TAKEN(N) before it begins. The engine may swap QUEUED(N) to WITHDRAWN(N) (a cancel,
- * or the job shall go to another worker). Whoever swaps first has the job. The worker passes by a
- * withdrawn job: the job has no completion, but `done` counts it.
+ * Claims: one word a job, in up, in the cache line of its completion. The engine stores QUEUED(N)
+ * before it publishes. The worker swaps QUEUED(N) to TAKEN(N) before it begins. The engine may swap
+ * QUEUED(N) to WITHDRAWN(N) (a cancel, or the job shall go to another worker). Whoever swaps first
+ * has the job. The worker passes by a withdrawn job: the job has no completion, but `done` counts
+ * it.
  *
  * Up: the worker fills completion and bytes, then stores up.done = N (release). It tells the engine
  * (8 bytes into the lease's eventfd)
@@ -115,7 +116,6 @@ struct ring_down {
 
 struct ring_up {
 	_Atomic uint64_t done;
-	_Alignas(64) _Atomic uint32_t claims[RING_DEPTH];
 	_Alignas(64) _Atomic uint32_t callers[RING_DEPTH];
 	_Alignas(64) struct ring_done dones[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_UP_BYTES];
@@ -142,8 +142,8 @@ static inline bool ring_withdraw(struct ring_up *up, uint64_t sequence)
 {
 	uint32_t word = CLAIM_WORD(sequence, CLAIM_QUEUED);
 
-	return atomic_compare_exchange_strong(
-		&up->claims[sequence % RING_DEPTH], &word, CLAIM_WORD(sequence, CLAIM_WITHDRAWN));
+	return atomic_compare_exchange_strong(&up->dones[sequence % RING_DEPTH].claim, &word,
+		CLAIM_WORD(sequence, CLAIM_WITHDRAWN));
 }
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* ring_done.h - the completion of a job on a ring, as the worker writes it: see ring.h. */
+/* ring_done.h - the completion of a job on a ring, which the worker writes; the claim: ring.h. */
 #ifndef BROOD_WIRE_RING_DONE_H
 #define BROOD_WIRE_RING_DONE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 enum {
@@ -35,6 +36,12 @@ struct ring_done {
 	uint32_t reply_at;
 	int32_t code;
 	uint16_t left, flags, extra;
+	/*
+	 * The claim on the job with this number: CLAIM_WORD(), see ring.h. It stands here since the
+	 * worker writes to this cache line anyway: among claims of other jobs, the line would go to
+	 * and fro between the CPUs of engine and worker.
+	 */
+	_Atomic uint32_t claim;
 };
 _Static_assert(sizeof(struct ring_done) == 64, "a whole cache line");
 

@@ -364,7 +364,7 @@ static bool claim(struct worker_lease *l, uint64_t sequence)
 {
 	uint32_t found = CLAIM_WORD(sequence, CLAIM_QUEUED);
 
-	if (atomic_compare_exchange_strong(&l->up->claims[sequence % RING_DEPTH], &found,
+	if (atomic_compare_exchange_strong(&l->up->dones[sequence % RING_DEPTH].claim, &found,
 		    CLAIM_WORD(sequence, CLAIM_TAKEN)))
 		return true;
 	if (found != CLAIM_WORD(sequence, CLAIM_WITHDRAWN))
@@ -430,12 +430,14 @@ static void end(
 /* What the engine wrote is fetched into the cache while this job runs. */
 static void fetch_next(const struct worker_lease *l)
 {
-	const char *next = (const char *)&l->down->entries[(l->last + 2) % RING_DEPTH];
+	const uint64_t number = (l->last + 2) % RING_DEPTH;
+	const char *next = (const char *)&l->down->entries[number];
 
 	if (l->published < l->last + 2)
 		return;
 	__builtin_prefetch(next);
 	__builtin_prefetch(next + 64);
+	__builtin_prefetch(&l->up->dones[number], 1);
 }
 
 void ring_job(struct worker_lease *l)

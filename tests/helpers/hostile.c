@@ -123,9 +123,9 @@ static void flip_claims(uint64_t *r)
 
 	for (unsigned i = 0; up && i < 300; i++) {
 		unsigned at = (unsigned)(hostile_random(r) % RING_DEPTH);
-		uint32_t word = atomic_load(&up->claims[at]);
+		uint32_t word = atomic_load(&up->dones[at].claim);
 
-		atomic_store(&up->claims[at],
+		atomic_store(&up->dones[at].claim,
 			hostile_random(r) % 2 ? (word & ~3u) | (uint32_t)(hostile_random(r) & 3)
 					      : (uint32_t)odd_number(r));
 	}

@@ -57,8 +57,8 @@ uint64_t peer_begin(struct peer_lease *l)
 	uint32_t word = CLAIM_WORD(sequence, CLAIM_QUEUED);
 
 	CHECK(peer_given(l));
-	CHECK(atomic_compare_exchange_strong(
-		&l->up->claims[sequence % RING_DEPTH], &word, CLAIM_WORD(sequence, CLAIM_TAKEN)));
+	CHECK(atomic_compare_exchange_strong(&l->up->dones[sequence % RING_DEPTH].claim, &word,
+		CLAIM_WORD(sequence, CLAIM_TAKEN)));
 	atomic_store(&l->page->began_ns, now_ns());
 	atomic_store(&l->page->word, SLOT_PAGE_WORD(sequence, SLOT_PAGE_RUNNING));
 	return sequence;

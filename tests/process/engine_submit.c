@@ -339,8 +339,8 @@ static void begin_in_ring(uint64_t id)
 	CHECK_EQ(frame_send(peer.channel, &f), 0);
 	CHECK(WAIT_UNTIL(engine_queue_dispatch(queue) != 0 || l->leases.ringed == 1, PEER_WAIT_MS));
 	lease = container_of(list_first(&l->leases.list), struct lease, link);
-	atomic_store(
-		&lease->up->claims[(BASE + 1) % RING_DEPTH], CLAIM_WORD(BASE + 1, CLAIM_TAKEN));
+	atomic_store(&lease->up->dones[(BASE + 1) % RING_DEPTH].claim,
+		CLAIM_WORD(BASE + 1, CLAIM_TAKEN));
 }
 
 /* The worker could not take its fds, and another one could; but nobody wants the job any more. */

@@ -233,7 +233,7 @@ static void damage(int how)
 		e->request_at = UINT32_MAX;
 		e->request_size = UINT64_MAX - 10;
 		break;
-	case 4: atomic_store(&ring.up->claims[e->sequence % RING_DEPTH], 12345); break;
+	case 4: atomic_store(&ring.up->dones[e->sequence % RING_DEPTH].claim, 12345); break;
 	case 5: e->extra = BROOD_JOB_FDS_MAX + 1; break;
 	case 6: ring.prepared += RING_DEPTH; break;
 	case 7:
