@@ -137,3 +137,36 @@ void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret)
 	} while (up(group));
 	*ret = lowest;
 }
+
+/* cpu.max: "QUOTA PERIOD", both in microseconds; "max PERIOD": no limit. */
+static uint64_t cpus_of(const char *mount, const char *group)
+{
+	char path[2 * PATH_MAX], text[64];
+	unsigned long long quota, period;
+	const char *space;
+
+	snprintf(path, sizeof path, "%s%s/cpu.max", mount, group);
+	if (procfs_read(path, text, sizeof text) <= 0 || text[0] < '0' || text[0] > '9')
+		return CGROUP_UNLIMITED;
+	space = strchr(text, ' ');
+	procfs_number(text, &quota);
+	if (!space || space[1] < '1' || space[1] > '9')
+		return CGROUP_UNLIMITED;
+	procfs_number(space + 1, &period);
+	return quota / period;
+}
+
+uint64_t cgroup_cpus(const char *root)
+{
+	char mount[PATH_MAX], group[PROCFS_LINE];
+	uint64_t fewest = CGROUP_UNLIMITED;
+
+	if (find(root, mount, group) < 0)
+		return fewest;
+	if (strcmp(group, "/") == 0)
+		group[0] = '\0';
+	do {
+		fewest = MIN(fewest, cpus_of(mount, group));
+	} while (up(group));
+	return fewest;
+}

@@ -29,6 +29,12 @@ void cgroup_limit(const char *root, const char *file, struct cgroup_limit *ret);
 bool cgroup_has(const char *root, const char *file, uint64_t value, char ret_group[CGROUP_NAME]);
 
 /*
+ * How many whole CPUs cpu.max allows in the cgroup of this process, and in those above it: the
+ * fewest. CGROUP_UNLIMITED: there is no such limit. 0: less than one.
+ */
+uint64_t cgroup_cpus(const char *root);
+
+/*
  * The folder of this process's cgroup, and its path as /proc/self/cgroup has it. Returns 0;
  * -ENOENT: there is no version 2, or the cgroup cannot be seen from here.
  */

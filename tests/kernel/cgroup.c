@@ -180,6 +180,30 @@ Test(kernel_cgroup, nothing_to_see) { case_run(nothing_to_see, 20000); }
 
 #define REAL "/sys/fs/cgroup/brood-test-cgroup"
 
+static void has_cpus(uint64_t count) { CHECK_EQ(cgroup_cpus(root), count); }
+
+static void cpus(void)
+{
+	begin("0::/a.slice/b.service\n", "sys/fs/cgroup");
+	has_cpus(CGROUP_UNLIMITED);
+	play("sys/fs/cgroup/a.slice/b.service/cpu.max", "max 100000\n");
+	has_cpus(CGROUP_UNLIMITED);
+	play("sys/fs/cgroup/a.slice/b.service/cpu.max", "400000 100000\n");
+	has_cpus(4);
+	play("sys/fs/cgroup/a.slice/cpu.max", "250000 100000\n");
+	has_cpus(2);
+	play("sys/fs/cgroup/a.slice/cpu.max", "150000 100000\n");
+	has_cpus(1);
+	play("sys/fs/cgroup/a.slice/cpu.max", "20000 50000\n");
+	has_cpus(0);
+	play("sys/fs/cgroup/a.slice/cpu.max", "20000\n"); /* no line that a kernel writes */
+	has_cpus(4);
+	play("sys/fs/cgroup/a.slice/cpu.max", "20000 0\n");
+	has_cpus(4);
+	end();
+}
+Test(kernel_cgroup, cpus) { case_run(cpus, 20000); }
+
 static void write_to(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);

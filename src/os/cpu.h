@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu.h - on which CPU this thread runs, and how many CPUs this process may use. */
+#ifndef BROOD_OS_CPU_H
+#define BROOD_OS_CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CPU_UNKNOWN 0u
+
+/*
+ * The CPU of this thread, counted from 1; CPU_UNKNOWN: the C library has no restartable sequences
+ * (rseq), whose word the kernel keeps up to date. Reads this thread's own memory, no more: to ask
+ * by sched_getcpu() would cost a hundred times as much.
+ */
+uint32_t cpu_now(void);
+/* Tells the CPU that another process runs beside this thread, which spins. */
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__asm__ volatile("pause" : : : "memory");
+#elif defined(__aarch64__)
+	__asm__ volatile("isb" : : : "memory");
+#else
+	__asm__ volatile("" : : : "memory");
+#endif
+}
+/*
+ * How many whole CPUs this process may use at a time: those of its affinity, or fewer where
+ * cpu.max of its cgroup, or of one above, says so. root: as for cgroup_limit().
+ */
+uint32_t cpu_usable(const char *root);
+/*
+ * Moves this thread from this CPU to another one of those that it may use, and leaves all of them
+ * allowed. False: the thread may use one alone, or is under a seccomp filter, which may kill for
+ * the calls that this takes; or the kernel refuses.
+ */
+bool cpu_step_aside(uint32_t cpu);
+
+#endif

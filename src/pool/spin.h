@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spin.h - for how long a thread may look, before it sleeps, at the memory that another process is
+ * about to write. It is worth it only for a peer on another CPU: to wake that peer, or to be woken
+ * by it, takes tens of microseconds, and a look nothing.
+ *
+ * The time comes out of a purse. A spin that ends because the peer has written (a hit) puts more
+ * in than it took, if it was short; a spin in vain (a miss) loses what it took. A new spin may
+ * spend half of the purse: so misses make spins shorter and shorter, and a few hits make them long
+ * again. Time fills the purse, too, so slowly that misses alone cost SPIN_SHARE of a CPU: thus a
+ * thread notices when spinning has become worth it.
+ *
+ * Times in, times out; no clock is read here.
+ */
+#ifndef BROOD_POOL_SPIN_H
+#define BROOD_POOL_SPIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SPIN_PURSE_NS 200000u /* what the purse holds at most */
+#define SPIN_GAIN_NS  20000u  /* what a sleep and a wake-up across CPUs cost both sides */
+#define SPIN_LEAST_NS 2000u   /* a shorter spin finds nothing */
+#define SPIN_SHARE    128     /* the purse fills by 1/128 of the time that passes */
+
+struct spin {
+	uint64_t filled_ns; /* up to when time has filled the purse; 0: never */
+	uint32_t purse_ns;
+};
+
+/* For how long a spin may last that begins now. 0: do not spin. */
+uint32_t spin_budget(struct spin *spin, uint64_t now);
+/* A spin has ended after took_ns. hit: the peer has written. */
+void spin_ended(struct spin *spin, uint64_t took_ns, bool hit);
+
+#endif
