@@ -137,7 +137,8 @@ static void all_different(void)
 {
 	struct brood *brood = start();
 	int code = 7, count;
-	struct iovec pieces[] = { { (char *)"abc", 3 }, { NULL, 0 }, { (char *)"de", 2 } };
+	char text[] = "abcde";
+	struct iovec pieces[] = { { text, 3 }, { NULL, 0 }, { text + 3, 2 } };
 	struct brood_job_options o = { .size = sizeof o, .context = &code },
 				 code_7 = { .size = sizeof o,
 					 .arg = &code,
