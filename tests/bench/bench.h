@@ -16,10 +16,12 @@
  *   mode       Pinned: all processes of all stations run on one CPU, which is set before
  *              brood_start(); there figures repeat. Unpinned: they run where the kernel puts them.
  *
- * plan.c, plan_crowd.c and plan_loan.c list the rows. run.c runs groups. station.c is the station's
- * side. pool.c starts a pool and checks verdicts. floors.c and passing.c are the floors. open.c,
- * callers.c, submit.c, map.c, fork.c, idle.c, large.c, loan.c and crowd.c are the measured things.
- * tree.c asks the scheduler and finds processes. table.c and json.c print the results.
+ * plan.c, plan_crowd.c, plan_loan.c, plan_latency.c and plan_peers.c (peers.h) list the rows. run.c
+ * runs groups. station.c is the station's side. pool.c starts a pool and checks verdicts. floors.c
+ * and passing.c are the floors. open.c, callers.c, submit.c, map.c, fork.c, idle.c, large.c,
+ * loan.c, crowd.c and latency_ways.c are the measured things. latency.c gives open loads
+ * (arrivals.c), also to the control, latency_pool.c. tree.c asks the scheduler and finds processes.
+ * table.c, json.c and markdown.c print the results.
  *
  * Every reply is compared and every verdict checked, within the measured time. A wrong one fails
  * the run with exit status 2: a fast wrong answer is no figure.
@@ -54,6 +56,8 @@ struct params {
 	uint32_t fixed;
 	uint32_t idle_ms; /* how long idle.c watches an idle pool */
 	uint32_t blocks;  /* a block takes so many times block_ms; 0: one */
+	uint32_t rate;    /* of an open load (arrivals.h): jobs a second */
+	bool heavy;       /* an open load: one job in a hundred is long */
 	uint64_t touched; /* how many bytes the engine has written to before it starts the pool */
 	bool epoll;       /* the engine sleeps in an event loop of its own */
 	bool many;        /* jobs are given by brood_submit_many() */
@@ -65,10 +69,11 @@ struct kind {
 	void (*open)(const struct params *p);
 	/* Does this many jobs. values: the time of one job in us (or what else the kind tells). */
 	void (*block)(const struct params *p, uint32_t jobs, double *values);
+	void (*close)(void); /* before the station ends; NULL: nothing outlives the process */
 };
 
 struct settings {
-	bool quick, check, list, cpu_time, modes[MODES];
+	bool quick, check, list, cpu_time, peers, markdown, modes[MODES];
 	uint32_t rounds, block_ms, many;
 	int cpu;
 	const char *rows, *json;
@@ -108,7 +113,7 @@ struct bound {
 };
 struct group {
 	const char *name;
-	uint32_t modes, rounds; /* rounds: 0: as in the settings */
+	uint32_t modes, rounds; /* rounds: at most so many; 0: as in the settings */
 	bool done[MODES];
 	uint32_t measured[MODES]; /* how many rounds were measured */
 	uint32_t stands_count, rows_count, bounds_count;
@@ -211,10 +216,10 @@ static inline uint64_t now_ns(void)
 static inline double us_each(uint64_t ns, uint32_t jobs) { return (double)ns / 1000 / jobs; }
 
 extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2,
-	floor_f2v, floor_f5, floor_f5v, floor_pool;
+	floor_f2v, floor_f5, floor_f5v, floor_pool, floor_latency;
 extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork,
 	bench_spawn, bench_idle, bench_map, bench_reply, bench_request, bench_crowd, bench_loan,
-	bench_loan_all, bench_loan_copy;
+	bench_loan_all, bench_loan_copy, latency_call, latency_submit, latency_talk;
 /* The figures of crowd.c: in us, but for the memory. */
 enum crowd_value {
 	READY,
@@ -233,6 +238,15 @@ enum crowd_value {
 	CROWD_VALUES
 };
 _Static_assert((int)CROWD_VALUES <= VALUES_MAX, "a block tells that much");
+/* The figures of latency.c, in us. */
+enum latency_value {
+	LATENCY_P99,
+	LATENCY_P999,
+	LATENCY_MEDIAN,
+	LATENCY_LONGEST,
+	LATENCY_IDEAL_P99,
+	LATENCY_IDEAL_P999
+};
 /* fork.c: the main() of a process that was made for one job. */
 int spawned_echo(void);
 

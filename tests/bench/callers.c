@@ -7,7 +7,7 @@
  * There are two figures: the time of a call as a share of the whole (the rate), and the 99th
  * percentile of single calls.
  */
-#include "bench.h"
+#include "peers.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -98,11 +98,16 @@ static void open_threads(const struct params *p)
 	}
 }
 
+void callers_open_by(const struct params *p, void (*call)(uint32_t thread))
+{
+	one = call;
+	open_threads(p);
+}
+
 static void callers_open(const struct params *p)
 {
 	brood = pool_start(p, NULL);
-	one = call_brood;
-	open_threads(p);
+	callers_open_by(p, call_brood);
 }
 
 static void pool_open(const struct params *p)
@@ -115,8 +120,7 @@ static void pool_open(const struct params *p)
 			"socketpair");
 	for (uint32_t i = 0; i < p->workers; i++)
 		station_partner(serve, NULL);
-	one = call_pool;
-	open_threads(p);
+	callers_open_by(p, call_pool);
 }
 
 static int by_size(const void *a, const void *b)
@@ -140,7 +144,7 @@ static void tail(uint32_t threads, uint32_t each, double *ret_p99, double *ret_l
 	free(all);
 }
 
-static void callers_block(const struct params *p, uint32_t jobs, double *values)
+void callers_block(const struct params *p, uint32_t jobs, double *values)
 {
 	uint32_t each = jobs / p->threads ? jobs / p->threads : 1;
 	uint64_t began;
@@ -163,5 +167,5 @@ static void callers_block(const struct params *p, uint32_t jobs, double *values)
 	tail(p->threads, each, &values[1], &values[2]);
 }
 
-const struct kind bench_callers = { callers_open, callers_block };
-const struct kind floor_pool = { pool_open, callers_block };
+const struct kind bench_callers = { callers_open, callers_block, NULL };
+const struct kind floor_pool = { pool_open, callers_block, NULL };

@@ -343,4 +343,4 @@ static void crowd_block(const struct params *p, uint32_t jobs, double *values)
 	memcpy(values, t.values, sizeof t.values);
 }
 
-const struct kind bench_crowd = { crowd_open, crowd_block };
+const struct kind bench_crowd = { crowd_open, crowd_block, NULL };

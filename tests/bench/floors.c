@@ -64,7 +64,7 @@ static void futex_block(const struct params *p, uint32_t jobs, double *values)
 	values[0] = us_each(now_ns() - began, jobs);
 }
 
-const struct kind floor_futex = { futex_open, futex_block };
+const struct kind floor_futex = { futex_open, futex_block, NULL };
 
 /* ---- eventfd, pipe: the same with other fds and sizes ---- */
 
@@ -119,5 +119,5 @@ static void pipe_open(const struct params *p)
 	station_partner(answer_all, NULL);
 }
 
-const struct kind floor_eventfd = { eventfd_open, ways_block };
-const struct kind floor_pipe = { pipe_open, ways_block };
+const struct kind floor_eventfd = { eventfd_open, ways_block, NULL };
+const struct kind floor_pipe = { pipe_open, ways_block, NULL };

@@ -5,7 +5,7 @@
  * memory of the program. Another uses posix_spawn() of a small program: this one, with a special
  * argument.
  */
-#include "bench.h"
+#include "peers.h"
 
 #include <errno.h>
 #include <spawn.h>
@@ -47,7 +47,7 @@ static int echo(int fd)
 
 int spawned_echo(void) { return echo(0); }
 
-static pid_t by_fork(const int *pair)
+pid_t fork_echo(const int *pair)
 {
 	pid_t pid = fork();
 
@@ -59,7 +59,7 @@ static pid_t by_fork(const int *pair)
 	return pid;
 }
 
-static pid_t by_spawn(const int *pair)
+pid_t spawn_echo(const int *pair)
 {
 	static char name[] = "brood-bench", word[] = "--spawned";
 	char *argv[] = { name, word, NULL };
@@ -104,14 +104,14 @@ static void block(pid_t (*make)(const int *pair), uint32_t jobs, double *values)
 static void fork_block(const struct params *p, uint32_t jobs, double *values)
 {
 	(void)p;
-	block(by_fork, jobs, values);
+	block(fork_echo, jobs, values);
 }
 
 static void spawn_block(const struct params *p, uint32_t jobs, double *values)
 {
 	(void)p;
-	block(by_spawn, jobs, values);
+	block(spawn_echo, jobs, values);
 }
 
-const struct kind bench_fork = { touch_open, fork_block };
-const struct kind bench_spawn = { touch_open, spawn_block };
+const struct kind bench_fork = { touch_open, fork_block, NULL };
+const struct kind bench_spawn = { touch_open, spawn_block, NULL };

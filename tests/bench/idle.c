@@ -111,4 +111,4 @@ static void idle_block(const struct params *p, uint32_t jobs, double *values)
 	values[0] = (double)(after.runs - before.runs) + (n ? 1 : 0);
 }
 
-const struct kind bench_idle = { idle_open, idle_block };
+const struct kind bench_idle = { idle_open, idle_block, NULL };

@@ -89,5 +89,5 @@ static void request_block(const struct params *p, uint32_t jobs, double *values)
 	values[0] = us_each(now_ns() - began, jobs);
 }
 
-const struct kind bench_reply = { large_open, reply_block };
-const struct kind bench_request = { large_open, request_block };
+const struct kind bench_reply = { large_open, reply_block, NULL };
+const struct kind bench_request = { large_open, request_block, NULL };

@@ -95,6 +95,6 @@ static void all_block(const struct params *p, uint32_t jobs, double *values)
 	values[0] = us_each(now_ns() - began, jobs);
 }
 
-const struct kind bench_loan = { loan_open, one_block };
-const struct kind bench_loan_all = { loan_open, all_block };
-const struct kind bench_loan_copy = { copy_open, one_block };
+const struct kind bench_loan = { loan_open, one_block, NULL };
+const struct kind bench_loan_all = { loan_open, all_block, NULL };
+const struct kind bench_loan_copy = { copy_open, one_block, NULL };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - the command line, and the run over all groups. bench.h lists the files. */
-#include "bench.h"
+#include "peers.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -35,6 +35,12 @@ static const char help[] =
 	"                         the time that passed: the same on a quiet machine, and still\n"
 	"                         right on a machine that others use, too\n"
 	"  -m, --many N           workers of many.all and of the crowd (default: 5000)\n"
+	"      --peers            only this: the library beside what programs would take instead\n"
+	"                         (plain workers in C, node, php-fpm, Python, a process for each\n"
+	"                         job), those that are installed; and how the library's cost "
+	"grows.\n"
+	"                         Not pinned first\n"
+	"      --markdown         prints the results of --peers as the README has them, too\n"
 	"  -q, --quick            a smoke run in seconds, whose figures mean little\n"
 	"      --check            exit status 1 if a bound is missed\n"
 	"  -l, --list             lists the rows\n"
@@ -115,6 +121,8 @@ static int option(struct settings *s, int c, const char *text)
 	case 'q': be_quick(s); return -1;
 	case 't': s->cpu_time = true; return -1;
 	case 'k': s->check = true; return -1;
+	case 'P': s->peers = true; return -1;
+	case 'M': s->markdown = true; return -1;
 	case 'l': s->list = true; return -1;
 	case 'j': s->json = text; return -1;
 	case 'h': fputs(help, stdout); return 0;
@@ -132,6 +140,7 @@ static int parse(int argc, char **argv, struct settings *s)
 		{ "unpinned-only", no_argument, NULL, 'u' },
 		{ "cpu", required_argument, NULL, 'c' }, { "cpu-time", no_argument, NULL, 't' },
 		{ "many", required_argument, NULL, 'm' }, { "quick", no_argument, NULL, 'q' },
+		{ "peers", no_argument, NULL, 'P' }, { "markdown", no_argument, NULL, 'M' },
 		{ "check", no_argument, NULL, 'k' }, { "list", no_argument, NULL, 'l' },
 		{ "json", required_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { 0 } };
@@ -148,6 +157,8 @@ static int parse(int argc, char **argv, struct settings *s)
 		return r;
 	if (optind < argc)
 		return wrong("only options are taken", argv[optind]);
+	if (s->markdown && !s->peers)
+		return wrong("--markdown needs --peers", NULL);
 	if (!s->modes[PINNED] && !s->modes[UNPINNED])
 		return wrong("neither pinned nor unpinned leaves nothing", NULL);
 	return -1;
@@ -211,7 +222,9 @@ static bool measure(FILE *file, struct plan *plan, const struct settings *settin
 	bool failed = false;
 
 	table_machine(file, settings);
-	for (int mode = 0; mode < MODES; mode++) {
+	for (int m = 0; m < MODES; m++) {
+		int mode = settings->peers ? MODES - 1 - m : m;
+
 		if (!settings->modes[mode])
 			continue;
 		table_mode(file, (enum mode)mode, settings);
@@ -245,7 +258,9 @@ static int run(struct plan *plan, const struct settings *settings)
 		}
 	}
 	failed = measure(table, plan, settings);
-	missed = table_bounds(table, plan, settings);
+	missed = settings->peers ? 0 : table_bounds(table, plan, settings);
+	if (settings->markdown)
+		markdown_write(table, plan, settings);
 	if (json && (json_write(json, plan, settings) < 0 || (json != stdout && fclose(json)))) {
 		fprintf(stderr, "brood-bench: --json %s: could not be written\n", settings->json);
 		return 2;

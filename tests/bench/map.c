@@ -170,4 +170,4 @@ static void map_block(const struct params *p, uint32_t jobs, double *values)
 	values[2] = (double)(work.most_kb - work.before_kb);
 }
 
-const struct kind bench_map = { map_open, map_block };
+const struct kind bench_map = { map_open, map_block, NULL };

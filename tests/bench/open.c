@@ -97,5 +97,5 @@ static void call_block(const struct params *p, uint32_t jobs, double *values)
 	values[0] = us_each(now_ns() - began, jobs);
 }
 
-const struct kind bench_open = { open_pool, open_block };
-const struct kind bench_call = { open_pool, call_block };
+const struct kind bench_open = { open_pool, open_block, NULL };
+const struct kind bench_call = { open_pool, call_block, NULL };

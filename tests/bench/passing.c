@@ -112,7 +112,7 @@ static void f0_block(const struct params *p, uint32_t jobs, double *values)
 	values[0] = us_each(now_ns() - began, jobs);
 }
 
-const struct kind floor_f0 = { f0_open, f0_block };
+const struct kind floor_f0 = { f0_open, f0_block, NULL };
 
 /* ---- F1, F2 ---- */
 
@@ -217,9 +217,9 @@ static void f2v_block(const struct params *p, uint32_t jobs, double *values)
 	many_fresh(worker_link[0], true, jobs, values);
 }
 
-const struct kind floor_f1 = { f1_open, f1_block };
-const struct kind floor_f2 = { f2_open, f2_block };
-const struct kind floor_f2v = { f2v_open, f2v_block };
+const struct kind floor_f1 = { f1_open, f1_block, NULL };
+const struct kind floor_f2 = { f2_open, f2_block, NULL };
+const struct kind floor_f2v = { f2v_open, f2v_block, NULL };
 
 /* ---- F5, F5v ---- */
 
@@ -277,5 +277,5 @@ static void f5v_block(const struct params *p, uint32_t jobs, double *values)
 	many_fresh(engine_link[0], true, jobs, values);
 }
 
-const struct kind floor_f5 = { f5_open, f5_block };
-const struct kind floor_f5v = { f5v_open, f5v_block };
+const struct kind floor_f5 = { f5_open, f5_block, NULL };
+const struct kind floor_f5v = { f5v_open, f5v_block, NULL };

@@ -6,6 +6,8 @@
  */
 #include "plan.h"
 
+#include "peers.h"
+
 #include <string.h>
 
 #define MIB (1ull << 20)
@@ -409,6 +411,10 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	static const uint32_t workers[] = { 1, 8, 64 }, bytes[] = { 0, 64, 1024 };
 
 	memset(plan, 0, sizeof *plan);
+	if (settings->peers) {
+		plan_peers(plan, settings->quick);
+		return;
+	}
 	plan_floors(plan);
 	plan_handoff(plan);
 	plan_lease(plan);
@@ -423,6 +429,7 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	plan_many_submit(plan);
 	plan_arrays(plan);
 	plan_threads(plan);
+	plan_latency(plan, settings->quick);
 	plan_map(plan, settings->quick);
 	plan_processes(plan, settings->quick);
 	plan_many(plan, settings->many);

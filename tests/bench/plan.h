@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* plan.h - how plan.c, plan_crowd.c and plan_loan.c write down what there is to measure. */
+/* plan.h - how plan.c, plan_crowd.c, plan_loan.c and plan_latency.c write down what to measure. */
 #ifndef BENCH_PLAN_H
 #define BENCH_PLAN_H
 
@@ -31,5 +31,7 @@ static inline struct beside beside(uint32_t stand, const char *name)
 void plan_loan(struct plan *plan);
 /* plan_crowd.c: thousands of workers. */
 void plan_crowd(struct plan *plan, uint32_t workers);
+/* plan_latency.c: open loads. */
+void plan_latency(struct plan *plan, bool quick);
 
 #endif

@@ -174,7 +174,7 @@ static bool round_trip(struct group *g, enum mode mode, uint32_t round, struct s
 int group_run(struct group *g, enum mode mode, const struct settings *settings)
 {
 	struct station stations[STATIONS_MAX] = { 0 };
-	uint32_t rounds = g->rounds ? g->rounds : settings->rounds;
+	uint32_t rounds = g->rounds && g->rounds < settings->rounds ? g->rounds : settings->rounds;
 	bool failed = open_stations(g, mode, settings, stations);
 
 	g->measured[mode] = 0;

@@ -28,11 +28,18 @@ static void send_answer(int state)
 		;
 }
 
+static void close_kind(void)
+{
+	if (own.stand->kind->close)
+		own.stand->kind->close();
+}
+
 static void give_up(int state, const char *format, va_list args)
 	__attribute__((noreturn, format(printf, 2, 0)));
 static void give_up(int state, const char *format, va_list args)
 {
 	vsnprintf(answer.note, sizeof answer.note, format, args);
+	close_kind();
 	send_answer(state);
 	_exit(1);
 }
@@ -194,8 +201,10 @@ void station_run(const struct station_config *config)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n != 1)
+		if (n != 1) {
+			close_kind();
 			_exit(0);
+		}
 		if (!p->fixed)
 			own.stand->kind->block(p, answer.jobs / 4 ? answer.jobs / 4 : 1, values);
 		block(answer.jobs, answer.values);

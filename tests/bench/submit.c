@@ -250,4 +250,4 @@ static void submit_block(const struct params *p, uint32_t jobs, double *values)
 	values[0] = us_each(now_ns() - began, each * p->threads);
 }
 
-const struct kind bench_submit = { submit_open, submit_block };
+const struct kind bench_submit = { submit_open, submit_block, NULL };
