@@ -374,6 +374,12 @@ enum brood_flags {
 	 * engine gets SIGTERM, and the process ends with BROOD_EXIT_START or the engine's own code
 	 */
 	BROOD_START_OR_FAIL = 1 << 9,
+	/*
+	 * Since 0.3.0. A thread that waits for a job, and a worker that waits for the next one,
+	 * sleep at once. Without this flag they look for some microseconds first, if they run on
+	 * different CPUs: brood_start(3), Spinning
+	 */
+	BROOD_NO_SPIN = 1 << 10,
 };
 
 /*

@@ -13,6 +13,7 @@
 
 #include "job_record.h"
 #include "sums.h"
+#include "../os/cpu.h"
 #include "../os/process.h"
 #include "../os/shm.h"
 #include <stdlib.h>
@@ -106,6 +107,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->run_here = config->run_here;
 	b->kept = config->kept;
 	b->one_cpu = has_one_cpu();
+	b->spins = !config->run_here && !(b->options.flags & BROOD_NO_SPIN) && cpu_usable("") > 1;
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;
 	b->records_count = config->records;

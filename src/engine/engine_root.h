@@ -65,6 +65,7 @@ struct brood {
 	struct shared shared;
 	pid_t supervisor_pid;
 	bool one_cpu;            /* this process may use one CPU alone, as it was at the start */
+	bool spins;              /* threads and workers spin before they sleep: spinning.c */
 	engine_run_fn *run_here; /* inline mode runs jobs by this; NULL: workers run the jobs */
 	/* the engine never closes these. -1: the program did, and may reuse the numbers */
 	int channel_fd, log_fd;

@@ -108,6 +108,13 @@ static void promote(struct queue *l)
 		queue_rouse(l, next);
 }
 
+void queue_lock_wanted(struct queue *l)
+{
+	atomic_fetch_add(&l->sleep.wanted, 1); /* a thread that spins with the lock sees this */
+	pthread_mutex_lock(&l->lock);
+	atomic_fetch_sub(&l->sleep.wanted, 1);
+}
+
 void queue_settle_owed(struct queue *l)
 {
 	if (l->waiting.count + l->waiting.paused_count != l->waiting.told)

@@ -50,7 +50,12 @@ static inline bool queue_has_news(const struct queue *l)
 		(!(l)->sleep.leader && (l)->sleep.waking == 0 &&                \
 			(l)->sleep.followers.next != &(l)->sleep.followers))
 void queue_settle_owed(struct queue *l);
-#define queue_lock(l) pthread_mutex_lock(&(l)->lock)
+void queue_lock_wanted(struct queue *l);
+#define queue_lock(l)                                       \
+	do {                                                \
+		if (pthread_mutex_trylock(&(l)->lock) != 0) \
+			queue_lock_wanted(l);               \
+	} while (0)
 #define queue_unlock(l)                           \
 	do {                                      \
 		if (QUEUE_OWES(l))                \

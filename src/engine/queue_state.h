@@ -4,9 +4,11 @@
 #define BROOD_ENGINE_QUEUE_STATE_H
 
 #include "../pool/rank.h"
+#include "../pool/spin.h"
 #include "../wire/ring.h"
 #include "../wire/status.h"
 #include "inbox.h"
+#include "queue_event.h"
 #include <pthread.h>
 
 enum queue_kind { QUEUE_OWN, QUEUE_QUEUE, QUEUE_THREAD, QUEUE_PINNED, QUEUE_CALLERS };
@@ -33,6 +35,9 @@ struct queue_sleep {
 	bool polled;    /* the program has the queue's fd: listen whenever no thread looks */
 	uint32_t looks; /* how many looks in a row made no system call */
 	uint64_t taken; /* when brood_take() looked with a system call last */
+	uint32_t cpu;   /* what the page says of this thread's CPU */
+	struct spin spin;
+	_Atomic uint32_t wanted; /* how many threads wait for the lock: atomic */
 };
 
 struct queue_timer {
@@ -130,21 +135,5 @@ struct queue {
 	struct queue_stats stats;
 	struct status_place sums; /* sums.h */
 };
-
-/* What an event of the epoll is about: its low four bits. The macros below build the other bits. */
-enum {
-	QUEUE_EVENT_WAKE = 1,
-	QUEUE_EVENT_TICK,
-	QUEUE_EVENT_CHANNEL,
-	QUEUE_EVENT_LOG,
-	QUEUE_EVENT_DONE,
-	QUEUE_EVENT_SIDE,
-	QUEUE_EVENT_STREAM,
-	QUEUE_EVENT_OVER,
-	QUEUE_EVENT_UNSENT
-};
-#define QUEUE_EVENT_KIND(data)  ((unsigned)((data) % 16))
-#define QUEUE_EVENT_LEASE(l, k) ((uint64_t)(l)->serial << 32 | (uint64_t)(l)->index << 4 | (k))
-#define QUEUE_EVENT_JOB(job)    ((job)->id << 4 | QUEUE_EVENT_STREAM)
 
 #endif

@@ -40,6 +40,7 @@
 #include "place.h"
 #include "pump.h"
 #include "ring_in.h"
+#include "spinning.h"
 #include "engine_root.h"
 
 #include "../os/futex.h"
@@ -253,6 +254,23 @@ static void stand_back(struct queue *l, struct sleeper *s, uint64_t until)
 	doze(l, s, MIN(until, now_ns() + QUEUE_TICK_MS * NS_PER_MS));
 }
 
+/*
+ * Spins, sleeps, or finds that a job is done already. If the thread has not slept for many such
+ * waits, the epoll is asked all the same: deaths and the supervisor's messages come there.
+ */
+static int sleep_or_spin(struct queue *l, struct sleeper *s, struct epoll_event *events,
+	uint64_t now, uint64_t until)
+{
+	if (!spinning_wait(l, until) && !sleep_listen(l)) {
+		l->sleep.looks = 0;
+		return lead(l, s, events, now, until);
+	}
+	if (++l->sleep.looks < LOOKS_WITHOUT_EPOLL)
+		return 0;
+	l->sleep.looks = 0;
+	return epoll_wait(l->fds.epoll, events, QUEUE_EVENTS, 0);
+}
+
 void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t until)
 {
 	struct epoll_event events[QUEUE_EVENTS];
@@ -273,8 +291,8 @@ void sleep_from(struct queue *l, struct sleeper **chain, uint64_t now, uint64_t 
 		sleep_look(l);
 		return;
 	}
-	if (!l->fds.gone && !sleep_listen(l))
-		n = lead(l, &self, events, now, until);
+	if (!l->fds.gone)
+		n = sleep_or_spin(l, &self, events, now, until);
 	sleeper_out(&self);
 	/* if the fd is polled, a thread may sleep without the library's knowledge */
 	if (!l->sleep.polled)

@@ -16,6 +16,7 @@
 #include "engine_root.h"
 #include "ring_in.h"
 #include "sleep.h"
+#include "spinning.h"
 #include "stream.h"
 #include "take.h"
 
@@ -201,6 +202,7 @@ int submit_dispatch(struct queue *l)
 	int count;
 
 	take_forget(l);
+	spinning_here(l); /* for the workers: a program that polls does not spin itself */
 	sleep_quiet(l);
 	l->results.delivering_next = true;
 	sleep_look(l);

@@ -78,7 +78,8 @@ static int take(const struct brood_pool_options *from, size_t index, struct broo
 static int check_flags(const struct brood_pool_options *own, const char *where)
 {
 	uint32_t whole = own->flags &
-		(BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CGROUPS | BROOD_START_OR_FAIL);
+		(BROOD_INLINE | BROOD_DEBUGGING | BROOD_NO_CGROUPS | BROOD_START_OR_FAIL |
+			BROOD_NO_SPIN);
 
 	if (whole)
 		return INVALID("%sflags has %s, which is for all pools: set it in options.flags",
@@ -86,6 +87,7 @@ static int check_flags(const struct brood_pool_options *own, const char *where)
 			whole & BROOD_INLINE               ? "BROOD_INLINE"
 				: whole & BROOD_DEBUGGING  ? "BROOD_DEBUGGING"
 				: whole & BROOD_NO_CGROUPS ? "BROOD_NO_CGROUPS"
+				: whole & BROOD_NO_SPIN    ? "BROOD_NO_SPIN"
 							   : "BROOD_START_OR_FAIL");
 	if (own->flags & ~(uint32_t)POOL_FLAGS)
 		return INVALID("%sflags has unknown bits: 0x%x", where,

@@ -43,6 +43,8 @@
  * engine does not look at all: it looks at a lease when it was told and, once it has stored
  * down.collected (seq_cst), at that lease's `done` once more.
  *
+ * Before a flag is set, engine and worker may spin: they look for news for a moment.
+ *
  * Bytes lie in a space (ring_space.h), each request or reply in one piece; what has no room there,
  * or is large, goes by memfd over the side socket. The worker uses the up space of job N again when
  * the engine has stored down.collected = N.
@@ -116,12 +118,15 @@ struct ring_down {
 
 struct ring_up {
 	_Atomic uint64_t done;
+	_Atomic uint32_t cpu; /* where the worker runs: see ring_queue.cpu */
 	_Alignas(64) _Atomic uint32_t callers[RING_DEPTH];
 	_Alignas(64) struct ring_done dones[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_UP_BYTES];
 };
 struct ring_queue {
 	_Atomic uint32_t listening;
+	/* the CPU of the engine's thread (os/cpu.h): who shares it does not spin; 0: nobody does */
+	_Atomic uint32_t cpu;
 };
 
 /*

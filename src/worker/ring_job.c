@@ -17,6 +17,7 @@
  */
 #include "ring_job.h"
 
+#include "../os/cpu.h"
 #include "../os/futex.h"
 #include "../os/text.h"
 #include "files.h"
@@ -130,10 +131,20 @@ static void tell_caller(struct worker_lease *l)
 	l->now = 0;
 }
 
+/* The engine spins only for a worker on another CPU. `done` lies beside, and is written next. */
+static void say_cpu(struct worker_lease *l)
+{
+	uint32_t cpu = cpu_now();
+
+	if (atomic_load_explicit(&l->up->cpu, memory_order_relaxed) != cpu)
+		atomic_store_explicit(&l->up->cpu, cpu, memory_order_relaxed);
+}
+
 static void count(struct worker_lease *l)
 {
 	l->last++;
 	l->ends[l->last % RING_DEPTH] = l->space.head;
+	say_cpu(l);
 	atomic_store(&l->up->done, l->last);
 	if (l->caller)
 		tell_caller(l);

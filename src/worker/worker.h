@@ -8,6 +8,7 @@
  *
  *   main          birth, the loop
  *   serve         on lease: from GRANT to LEFT
+ *   awake         on lease without a job: the moment before the sleep
  *   ring_job      one job on lease, from entry to completion, and how a lease ends
  *   handoff       one job through the supervisor, from RUN to FINISHED
  *   job_inline    one job where there is no worker

@@ -2,8 +2,8 @@
 /*
  * idle.c - law 8: no wake-up without a reason. A process that does nothing is blocked in one system
  * call and is not scheduled, so the kernel's count of its voluntary context switches stands still.
- * That needs no tracer, and a loaded machine changes nothing in it. (What the one call is, strace
- * shows: brood-load --idle.)
+ * The time that it had a CPU stands still, too, so it does not spin. That needs no tracer, and a
+ * loaded machine changes nothing in it. (What the one call is, strace shows: brood-load --idle.)
  *
  * The pool has had work, a crash and a stray before, so that every timer that such things set has
  * been set. What is measured is everybody: supervisor, guard, workers, and the engine, which is
@@ -30,7 +30,7 @@ TestSuite(idle, .timeout = 120);
 struct watched {
 	const char *what;
 	pid_t pid;
-	uint64_t switches;
+	uint64_t switches, ran_ns;
 };
 struct everybody {
 	struct watched who[WORKERS + 4];
@@ -60,16 +60,35 @@ static void watch(struct everybody *e, const char *what, pid_t pid)
 	e->who[e->count++] = (struct watched){ .what = what, .pid = pid };
 }
 
+/* How long the process has had a CPU; 0: this kernel does not count that. */
+static uint64_t ran_ns(pid_t pid)
+{
+	char path[64];
+	uint64_t ns = 0;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+	file = fopen(path, "re");
+	if (file && fscanf(file, "%" SCNu64, &ns) != 1)
+		ns = 0;
+	if (file)
+		fclose(file);
+	return ns;
+}
+
 /* Names a process that has been awake in that time; NULL: none has. */
 static const struct watched *awake_within(struct everybody *e, int ms)
 {
 	const struct watched *awake = NULL;
 
-	for (size_t i = 0; i < e->count; i++)
+	for (size_t i = 0; i < e->count; i++) {
 		e->who[i].switches = switches_of(e->who[i].pid);
+		e->who[i].ran_ns = ran_ns(e->who[i].pid);
+	}
 	poll(NULL, 0, ms);
 	for (size_t i = 0; i < e->count; i++)
-		if (switches_of(e->who[i].pid) != e->who[i].switches)
+		if (switches_of(e->who[i].pid) != e->who[i].switches ||
+			ran_ns(e->who[i].pid) != e->who[i].ran_ns)
 			awake = &e->who[i];
 	return awake;
 }

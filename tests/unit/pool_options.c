@@ -338,6 +338,7 @@ Test(unit_pool_options, refused)
 	REFUSED_POOL("flags has BROOD_INLINE", .name = "main", .flags = BROOD_INLINE);
 	REFUSED_POOL("flags has BROOD_DEBUGGING", .name = "main", .flags = BROOD_DEBUGGING);
 	REFUSED_POOL("flags has BROOD_START_OR_FAIL", .name = "main", .flags = BROOD_START_OR_FAIL);
+	REFUSED_POOL("flags has BROOD_NO_SPIN", .name = "main", .flags = BROOD_NO_SPIN);
 	REFUSED_POOL("flags has unknown bits", .name = "main", .flags = 1u << 30);
 	REFUSED_POOL("dispatch is 3", .name = "main", .dispatch = 3);
 	REFUSED_POOL("tolerate", .name = "main", .tolerate = 1u << 30);
