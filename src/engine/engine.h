@@ -57,9 +57,8 @@ const char *engine_error_text(void);
 int engine_role_check(const char *call, const void *what);
 
 /*
- * The bodies of the public calls, which src/front calls; their contracts stand in brood.h. Only
- * brood_call() and brood_submit() are whole in the engine (call.c, submit.c). Inline mode uses
- * these bodies, too, except where inline/inline.h has its own.
+ * The bodies of the public calls of brood.h, for src/front. brood_call() and brood_submit() are
+ * whole in the engine. Inline mode uses these, too, unless inline/inline.h has its own.
  */
 struct engine_job {
 	brood_fn *fn;
@@ -98,15 +97,13 @@ struct brood_pool *engine_pool(struct brood *b, const char *name);
 int engine_check_init_data(const void *data, size_t size, const int *fds, size_t fds_count);
 int engine_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
-/* pool NULL: reloads all pools. */
 int engine_reload(struct brood *b, const struct brood_pool *pool, uint64_t *ret_reload);
 int engine_reload_wait(struct brood *b, uint64_t reload, uint32_t timeout_ms);
 int engine_notify(struct brood *b, uint32_t kind, const char *text);
 /* The name is good (pool/kept.h). fd -1: forgets the name. */
 int engine_keep(struct brood *b, const char *name, int fd);
 int engine_kept(struct brood *b, const char *name, int *ret_fds, size_t room);
-/* Checks fields for the service manager: 0 or -errno, with a sentence. */
-int engine_notify_check(const char *fields);
+int engine_notify_check(const char *fields); /* 0, or -errno with a sentence */
 int engine_notify_fields(struct brood *b, const char *fields);
 int engine_notify_barrier(struct brood *b, uint32_t timeout_ms);
 int engine_stats(struct brood *b, struct brood_stats *ret);

@@ -54,6 +54,7 @@
 
 #include "lease_page.h"
 #include "message_job.h"
+#include "queue_page.h"
 #include "ring_done.h"
 #include "ring_loan.h"
 #include "ring_space.h"
@@ -123,12 +124,6 @@ struct ring_up {
 	_Alignas(64) struct ring_done dones[RING_DEPTH];
 	_Alignas(4096) unsigned char bytes[RING_UP_BYTES];
 };
-struct ring_queue {
-	_Atomic uint32_t listening;
-	/* the CPU of the engine's thread (os/cpu.h): who shares it does not spin; 0: nobody does */
-	_Atomic uint32_t cpu;
-};
-
 /*
  * callers: a word for each job whose entry says RING_CALLER, on which the thread that made the call
  * sleeps. That thread stores CALLER_SLEEPS (or CALLER_DONE_FD, if it sleeps in the queue's epoll),
