@@ -4,6 +4,7 @@
 #include "syscalls.h"
 #include "../base/base.h"
 
+#include <linux/audit.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -20,7 +21,9 @@
 AT_BIRTH _Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
 AT_BIRTH volatile sig_atomic_t syscalls_watched;
 AT_BIRTH volatile sig_atomic_t syscalls_made;
+AT_BIRTH volatile long syscalls_result = SYSCALLS_UNKNOWN;
 
+bool (*volatile syscalls_let)(long number, const long arguments[6], long last);
 void (*volatile syscalls_before_first)(void);
 void (*volatile syscalls_on_other)(int sig, siginfo_t *info, void *context);
 
@@ -38,22 +41,124 @@ void syscalls_note(void)
 #if defined(__x86_64__) && !defined(__ILP32__)
 
 /*
+ * The two system calls that the kernel lets through while the selector says BLOCK. It compares the
+ * address behind the call: both stand in the range from the first label to the second.
+ *
+ * The stub comes with the address of the interrupted code on its stack, 136 bytes below that code's
+ * stack pointer. A system call leaves this address in rcx anyway, so rcx may hold it.
+ *
+ * Unwinders and gdb know the handler's return by its bytes, if no table covers it nor the byte
+ * before, and gdb by its name, too.
+ */
+#define OURS __attribute__((visibility("hidden")))
+extern const char brood_sigaction_restorer[] OURS, brood_call_returned[] OURS;
+extern const char brood_call_made[] OURS, brood_call_stub[] OURS, brood_call_stub_end[] OURS;
+__asm__(".pushsection .text\n"
+	".balign 16\n"
+	"nop\n"
+	".hidden brood_sigaction_restorer\n"
+	".globl brood_sigaction_restorer\n"
+	".type brood_sigaction_restorer, %function\n"
+	"brood_sigaction_restorer:\n"
+	"movq $15, %rax\n" /* SYS_rt_sigreturn */
+	"syscall\n"
+	".hidden brood_call_returned\n"
+	".globl brood_call_returned\n"
+	"brood_call_returned:\n"
+	"ud2\n"
+	".size brood_sigaction_restorer, . - brood_sigaction_restorer\n"
+	".hidden brood_call_stub\n"
+	".globl brood_call_stub\n"
+	".type brood_call_stub, %function\n"
+	"brood_call_stub:\n"
+	".cfi_startproc\n"
+	".cfi_def_cfa %rsp, 136\n"
+	".cfi_offset %rip, -136\n"
+	"syscall\n"
+	".hidden brood_call_made\n"
+	".globl brood_call_made\n"
+	"brood_call_made:\n"
+	"movq %rax, syscalls_result(%rip)\n"
+	"popq %rcx\n"
+	".cfi_def_cfa_offset 128\n"
+	".cfi_register %rip, %rcx\n"
+	"leaq 128(%rsp), %rsp\n"
+	".cfi_def_cfa_offset 0\n"
+	"jmp *%rcx\n"
+	".hidden brood_call_stub_end\n"
+	".globl brood_call_stub_end\n"
+	"brood_call_stub_end:\n"
+	".cfi_endproc\n"
+	".size brood_call_stub, . - brood_call_stub\n"
+	".popsection\n");
+#define STUB_STACK 136
+
+bool syscalls_is_stub(uintptr_t instruction)
+{
+	return instruction >= (uintptr_t)brood_call_stub &&
+		instruction < (uintptr_t)brood_call_stub_end;
+}
+
+/* ---- the handler ---- */
+
+/*
  * For a SIGSYS that is no trap of a watched call: the signal takes its default action, but only
  * when the handler returns, since SIGSYS is blocked until then.
  */
 static void hand_on(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t one;
 
 	syscalls_note();
 	sigaction(SIGSYS, &action, NULL);
+	sigemptyset(&one);
+	sigaddset(&one, SIGSYS);
+	sigprocmask(SIG_BLOCK, &one, NULL);
 	kill(getpid(), SIGSYS);
 }
 
+/* True: the interrupted code runs on the alternate stack, where this handler runs, too. */
+static bool shares_stack(const ucontext_t *c)
+{
+	uintptr_t at = (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
+	uintptr_t low = (uintptr_t)c->uc_stack.ss_sp;
+
+	return c->uc_stack.ss_flags & SS_DISABLE || (at > low && at - low <= c->uc_stack.ss_size);
+}
+
+/* Below the context the kernel's frame has the address to which the handler returns. */
+static bool returns_by_itself(const ucontext_t *c)
+{
+	return ((const char *const *)c)[-1] == brood_sigaction_restorer;
+}
+
+static bool may_let(const siginfo_t *info, const ucontext_t *c)
+{
+	const greg_t *r = c->uc_mcontext.gregs;
+	const long arguments[6] = { r[REG_RDI], r[REG_RSI], r[REG_RDX], r[REG_R10], r[REG_R8],
+		r[REG_R9] };
+
+	return syscalls_let && !syscalls_made && info->si_arch == AUDIT_ARCH_X86_64 &&
+		returns_by_itself(c) && !shares_stack(c) &&
+		syscalls_let(info->si_syscall, arguments, syscalls_result);
+}
+
 /*
- * Goes back to the instruction of the system call, which is two bytes long; the kernel has left its
- * arguments as they were. So the call is now made.
+ * The kernel has left the arguments as they were. The store is no C, for a sanitizer would know
+ * nothing of this part of the stack.
  */
+static void go_by_stub(ucontext_t *c)
+{
+	greg_t *r = c->uc_mcontext.gregs;
+
+	syscalls_result = SYSCALLS_UNKNOWN;
+	r[REG_RSP] -= STUB_STACK;
+	__asm__ volatile("movq %0, (%1)" : : "r"(r[REG_RIP]), "r"(r[REG_RSP]) : "memory");
+	r[REG_RIP] = (greg_t)(uintptr_t)brood_call_stub;
+}
+
+/* If the call is not let through, goes back to its instruction, which is two bytes long. */
 static void on_trap(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *c = context;
@@ -65,10 +170,16 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 			hand_on();
 		return;
 	}
-	syscalls_note();
 	c->uc_mcontext.gregs[REG_RAX] = info->si_syscall;
+	if (may_let(info, c)) {
+		go_by_stub(c);
+		return;
+	}
+	syscalls_note();
 	c->uc_mcontext.gregs[REG_RIP] -= 2;
 }
+
+/* ---- to begin and to end ---- */
 
 /*
  * valgrind lets the request to watch through, and then valgrind's own calls are trapped. A program
@@ -89,31 +200,71 @@ static bool under_valgrind(void)
 }
 
 /*
- * Asks the kernel, not the C library. ThreadSanitizer, or a library that wraps handlers, may have
- * installed a handler and mask of its own, and would tell only of those that it was given.
+ * What the kernel has for a signal. The kernel is asked, and told, and not the C library.
+ * ThreadSanitizer, or a library that wraps handlers, may have installed a handler and mask of its
+ * own, and would tell only of those that it was given; and the C library would replace the
+ * restorer.
  */
+struct disposition {
+	void (*handler)(int sig, siginfo_t *info, void *context);
+	unsigned long flags;
+	const char *restorer;
+	uint64_t mask;
+};
+
+static int dispose(int sig, const struct disposition *to, struct disposition *ret_old)
+{
+	return syscall(SYS_rt_sigaction, sig, to, ret_old, sizeof ret_old->mask) < 0 ? -errno : 0;
+}
+
+#define RESTORER 0x04000000 /* the kernel's SA_RESTORER; the C library hides its name */
+/*
+ * SA_NODEFER: a handler of the program may interrupt this one, and make a system call. SA_ONSTACK:
+ * watched code may run on a small stack.
+ */
+#define FLAGS (SA_SIGINFO | SA_ONSTACK | SA_NODEFER | RESTORER)
+
+static int install(void)
+{
+	const struct disposition trap = {
+		.handler = on_trap, .flags = FLAGS, .restorer = brood_sigaction_restorer
+	};
+
+	return dispose(SIGSYS, &trap, NULL);
+}
+
+static void uninstall(void)
+{
+	const struct disposition none = { 0 };
+
+	dispose(SIGSYS, &none, NULL);
+}
+
+void syscalls_mend(const struct sigaction *now)
+{
+	if (now->sa_sigaction == on_trap &&
+		(uintptr_t)now->sa_restorer != (uintptr_t)brood_sigaction_restorer)
+		install();
+}
+
+static bool is_default(const struct disposition *d)
+{
+	return !d->handler || (uintptr_t)d->handler == (uintptr_t)SIG_IGN;
+}
+
 static bool handler_blocks(int sig)
 {
-	struct {
-		void (*handler)(int);
-		unsigned long flags;
-		void (*restorer)(void);
-		uint64_t mask;
-	} now;
+	struct disposition now;
 
-	if (syscall(SYS_rt_sigaction, sig, NULL, &now, sizeof now.mask) < 0 ||
-		now.handler == SIG_DFL || now.handler == SIG_IGN)
-		return false;
-	return now.mask >> (SIGSYS - 1) & 1;
+	return dispose(sig, NULL, &now) == 0 && !is_default(&now) && now.mask >> (SIGSYS - 1) & 1;
 }
 
 static bool has_room(void)
 {
-	struct sigaction now;
+	struct disposition now;
 	sigset_t mask;
 
-	if (sigaction(SIGSYS, NULL, &now) < 0 ||
-		(now.sa_handler != SIG_DFL && now.sa_sigaction != on_trap))
+	if (dispose(SIGSYS, NULL, &now) < 0 || (now.handler && now.handler != on_trap))
 		return false;
 	if (sigprocmask(SIG_BLOCK, NULL, &mask) < 0 || sigismember(&mask, SIGSYS))
 		return false;
@@ -123,38 +274,30 @@ static bool has_room(void)
 	return true;
 }
 
-/* No range of code is left out: the handler's return is allowed by the selector. */
 static int dispatch(void)
 {
-	return prctl(PR_SET_SYSCALL_USER_DISPATCH, (long)PR_SYS_DISPATCH_ON, 0L, 0L,
+	const long from = (long)(uintptr_t)brood_call_returned;
+	const long size = brood_call_made - brood_call_returned + 1;
+
+	return prctl(PR_SET_SYSCALL_USER_DISPATCH, (long)PR_SYS_DISPATCH_ON, from, size,
 		       (void *)(uintptr_t)&syscalls_selector) < 0
 		? -errno
 		: 0;
 }
 
-/*
- * The handler runs on the alternate stack, where the program has one: watched code may run on a
- * small stack.
- */
 int syscalls_prepare(void)
 {
-	struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-
 	if (under_valgrind())
 		return -ENOSYS;
-	if (!has_room())
-		return -EBUSY;
-	sigemptyset(&action.sa_mask);
-	return sigaction(SIGSYS, &action, NULL) < 0 ? -errno : 0;
+	return has_room() ? install() : -EBUSY;
 }
 
 int syscalls_watch_prepared(void)
 {
-	const struct sigaction action = { .sa_handler = SIG_DFL };
 	int r = dispatch();
 
 	if (r < 0)
-		sigaction(SIGSYS, &action, NULL);
+		uninstall();
 	else
 		syscalls_watched = 1;
 	return r;
@@ -176,11 +319,10 @@ bool syscalls_watch_again(void)
 
 void syscalls_forget(void)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL }, now;
+	struct disposition now;
 
-	if (syscalls_watched && sigaction(SIGSYS, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
-		now.sa_sigaction == on_trap)
-		sigaction(SIGSYS, &action, NULL);
+	if (syscalls_watched && dispose(SIGSYS, NULL, &now) == 0 && now.handler == on_trap)
+		uninstall();
 	syscalls_watched = 0;
 }
 
@@ -191,5 +333,11 @@ int syscalls_prepare(void) { return -ENOSYS; }
 int syscalls_watch_prepared(void) { return -ENOSYS; }
 bool syscalls_watch_again(void) { return false; }
 void syscalls_forget(void) {}
+void syscalls_mend(const struct sigaction *now) { (void)now; }
+bool syscalls_is_stub(uintptr_t instruction)
+{
+	(void)instruction;
+	return false;
+}
 
 #endif
