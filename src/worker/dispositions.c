@@ -162,6 +162,17 @@ static void handle_passed(const struct brood_options *options)
 	}
 }
 
+bool dispositions_are_ours(const struct sigaction *a)
+{
+	if (a->sa_handler == SIG_DFL || a->sa_handler == SIG_IGN ||
+		a->sa_sigaction == outside_action.sa_sigaction)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (a->sa_sigaction == ours[i].action->sa_sigaction)
+			return true;
+	return false;
+}
+
 int dispositions_open(const struct brood_options *options)
 {
 	static const sigset_t none; /* no call of sigemptyset(): that is one page fault less */

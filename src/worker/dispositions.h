@@ -4,6 +4,8 @@
 #define BROOD_WORKER_DISPOSITIONS_H
 
 #include <brood.h>
+#include <signal.h>
+#include <stdbool.h>
 
 /*
  * Called at birth, while all signals are blocked. Returns 0 or -errno. options NULL: called in the
@@ -23,5 +25,8 @@ void dispositions_prepare_watch(const struct brood_options *options);
 void dispositions_inherit(void);
 /* To be called after worker_init. */
 void dispositions_ready(const struct brood_options *options);
+
+/* True: this is no handler, or one that this file has set. */
+bool dispositions_are_ours(const struct sigaction *action);
 
 #endif

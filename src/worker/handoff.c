@@ -44,7 +44,8 @@ static void take_job(struct brood_job *job, struct frame *f)
 	job->request_size = (size_t)MIN(m->request_size, BROOD_SIZE_UNKNOWN);
 	job->fn = (brood_fn *)(uintptr_t)m->fn;
 	job->attempt = m->attempt;
-	job->unwatched = job->no_plugin = job->on_ring = job->bytes = job->engine_waits = false;
+	job->unwatched = job->trusted = job->no_plugin = false;
+	job->on_ring = job->bytes = job->engine_waits = false;
 	job->request = (struct job_request){ 0 };
 	job->reply = (struct job_reply){ .memfd = -1 };
 	job_set_arg(job, frame_rest(f), m->arg_size, m->plugin_size, m->tag_size);
@@ -68,8 +69,10 @@ static void end_job(struct brood_job *job, const struct ran *ran, uint64_t ran_n
 	bool planned;
 
 	hygiene_fds((int)job->back_count);
-	if (ran->calls)
+	if (ran->did.calls)
 		e = hygiene_look(ran_ns);
+	else if (ran->did.some)
+		e = hygiene_look_a_little(ran->did.memory);
 	hygiene_fds(-(int)job->back_count);
 	said.left = e.left;
 	planned = the_wear.once && !e.retiring;

@@ -9,8 +9,8 @@
  * signals that jobs really do change are checked, and a few of the others in turn: a change of
  * these is put right within a few jobs, but only the verdict of a job that ran longer tells of it.
  *
- * A job needs a system call to change any of that. So there is no look after a job that made none
- * (src/os/syscalls.h).
+ * A job needs a system call to change any of that, and not any call will do. So there is no look
+ * after a job that made none, or harmless ones alone (conduct.h).
  *
  * Order: timers and pending signals are removed before the mask is put back, since a signal is
  * delivered when it is unblocked; dispositions come last. Not covered: locale, environment,
@@ -24,6 +24,7 @@
 #include "../os/self.h"
 #include "../os/syscalls.h"
 #include "files.h"
+#include "handlers.h"
 #include "memory.h"
 #include "report.h"
 #include "worker.h"
@@ -34,17 +35,10 @@
 #include <sys/wait.h>
 
 #define HYGIENE_SHORT_NS (200 * NS_PER_US)
-#define SA_RESTORER_     0x04000000 /* the kernel's flag; the C library hides its name */
 /* More timers than these in one job are not worth finding one by one. */
 #define POSIX_TIMERS_MAX 4096
 
-/* The number of standard signals. */
-#define HYGIENE_SIGNALS 32
-
 static const int itimers[3] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
-static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1,
-	SIGUSR2, SIGSEGV, SIGABRT, SIGSYS };
-#define ROTATION 3 /* a short job has so many of the other signals checked */
 
 /* The state of the process when it said READY. */
 static struct hygiene {
@@ -63,11 +57,7 @@ static struct hygiene {
 	bool cwd_known;
 	struct identity cwd;
 	char cwd_path[PATH_MAX];
-	struct sigaction actions[HYGIENE_SIGNALS];
 	stack_t alternate;
-	unsigned rotation;
-	/* All dispositions were looked at when the last job had ended. */
-	bool all_known;
 } the_hygiene;
 
 bool hygiene_others;
@@ -157,26 +147,12 @@ static void drop_pending(const sigset_t *blocked)
 		;
 }
 
-/*
- * A mask as it can be compared: without the signals that the C library keeps for itself (below
- * SIGRTMIN). Its sigprocmask() takes these out of each mask, so a mask that was inherited with them
- * never reads back as it was.
- */
-static uint64_t mask_bits(const sigset_t *set)
-{
-	const uint64_t libcs = (UINT64_C(1) << (SIGRTMIN - 1)) -
-		(UINT64_C(1) << (HYGIENE_SIGNALS - 1));
-	uint64_t bits;
-
-	memcpy(&bits, set, sizeof bits);
-	return bits & ~libcs;
-}
-
 static bool left_mask(const struct hygiene *h)
 {
 	sigset_t now;
 
-	if (sigprocmask(SIG_BLOCK, NULL, &now) < 0 || mask_bits(&now) == mask_bits(&h->mask))
+	if (sigprocmask(SIG_BLOCK, NULL, &now) < 0 ||
+		handlers_mask(&now) == handlers_mask(&h->mask))
 		return false;
 	drop_pending(&now);
 	sigprocmask(SIG_SETMASK, &h->mask, NULL);
@@ -194,59 +170,6 @@ static bool left_cwd(const struct hygiene *h, bool *broken)
 		st.st_ino != h->cwd.inode)
 		*broken = true;
 	return true;
-}
-
-/*
- * Compares without SA_RESTORER, which the C library adds to all that it sets: an inherited
- * disposition may lack it, and has it once it was put back. A mask counts only with a handler.
- */
-static bool same_action(const struct sigaction *a, const struct sigaction *b)
-{
-	const int flags = ~SA_RESTORER_;
-
-	if (a->sa_handler != b->sa_handler || (a->sa_flags & flags) != (b->sa_flags & flags))
-		return false;
-	if (a->sa_handler == SIG_DFL || a->sa_handler == SIG_IGN)
-		return true;
-	return mask_bits(&a->sa_mask) == mask_bits(&b->sa_mask);
-}
-
-static bool left_handler(const struct hygiene *h, int sig)
-{
-	const struct sigaction *then = &h->actions[sig];
-	struct sigaction now;
-
-	if (sigaction(sig, NULL, &now) < 0 || same_action(&now, then))
-		return false;
-	sigaction(sig, then, NULL);
-	return true;
-}
-
-/*
- * After a job that ran for long all dispositions are checked, else a few in turn. A change is the
- * job's only if all were checked after the job before; otherwise it is put right without a word.
- */
-static bool left_unusual(struct hygiene *h, bool all)
-{
-	bool left = false;
-
-	for (int sig = 1; all && sig < HYGIENE_SIGNALS; sig++)
-		left |= left_handler(h, sig) && h->all_known;
-	for (int i = 0; !all && i < ROTATION; i++) {
-		h->rotation = h->rotation % (HYGIENE_SIGNALS - 1) + 1;
-		left_handler(h, (int)h->rotation);
-	}
-	h->all_known = all;
-	return left;
-}
-
-static bool left_handlers(struct hygiene *h, bool all)
-{
-	bool left = false;
-
-	for (size_t i = 0; i < ARRAY_SIZE(usual_signals); i++)
-		left |= left_handler(h, usual_signals[i]);
-	return left | left_unusual(h, all);
 }
 
 /*
@@ -340,6 +263,7 @@ int hygiene_snapshot(void)
 {
 	struct hygiene *h = &the_hygiene;
 	struct itimerval timer;
+	int r;
 
 	h->threads = self_threads(1);
 	hygiene_others = h->threads > 1;
@@ -354,12 +278,11 @@ int hygiene_snapshot(void)
 		return -errno;
 	h->umask = umask(0);
 	umask(h->umask);
-	for (int sig = 1; sig < HYGIENE_SIGNALS; sig++)
-		if (sigaction(sig, NULL, &h->actions[sig]) < 0)
-			return -errno;
+	r = handlers_snapshot();
+	if (r < 0)
+		return r;
 	if (sigaltstack(NULL, &h->alternate) < 0)
 		return -errno;
-	h->all_known = true;
 	h->cwd_known = getcwd(h->cwd_path, sizeof h->cwd_path) && h->cwd_path[0] == '/';
 	if (h->cwd_known) {
 		struct stat st;
@@ -438,7 +361,7 @@ static uint32_t restore(struct hygiene *h, uint64_t ran_ns, bool *broken)
 		left |= BROOD_LEFT_CWD;
 	if (umask(h->umask) != h->umask)
 		left |= BROOD_LEFT_UMASK;
-	if (left_handlers(h, ran_ns > HYGIENE_SHORT_NS))
+	if (handlers_left(ran_ns > HYGIENE_SHORT_NS))
 		left |= BROOD_LEFT_HANDLERS;
 	return left;
 }
@@ -464,22 +387,39 @@ static void tolerate(struct hygiene *h, uint32_t left)
 	h->children_kept = has_children();
 }
 
-struct hygiene_ending hygiene_look(uint64_t ran_ns)
+static struct hygiene_ending ending(uint32_t left, bool broken)
 {
 	const uint32_t costly = BROOD_LEFT_THREADS | BROOD_LEFT_FDS | BROOD_LEFT_CHILDREN |
 		BROOD_LEFT_MEMORY | BROOD_LEFT_GROUP;
-	struct hygiene *h = &the_hygiene;
+	struct hygiene_ending e = { .left = left,
+		.retiring = broken || (left & costly & ~the_worker.config->options->tolerate) };
+
+	if (!e.retiring)
+		tolerate(&the_hygiene, left);
+	return e;
+}
+
+struct hygiene_ending hygiene_look(uint64_t ran_ns)
+{
 	bool broken = false, told = report_called();
-	struct hygiene_ending e;
+	uint32_t left;
 
 	syscalls_watch_again();
-	e.left = restore(h, ran_ns, &broken);
+	left = restore(&the_hygiene, ran_ns, &broken);
 	if (!told)
 		worker_may_fork(); /* else nobody looks for children made with CLONE_PARENT */
-	e.retiring = broken || (e.left & costly & ~the_worker.config->options->tolerate);
-	if (!e.retiring)
-		tolerate(h, e.left);
-	return e;
+	return ending(left, broken);
+}
+
+bool hygiene_looks_a_little(bool memory) { return memory || handlers_of_program; }
+
+struct hygiene_ending hygiene_look_a_little(bool memory)
+{
+	struct hygiene *h = &the_hygiene;
+	uint32_t left = (memory && memory_near() ? BROOD_LEFT_MEMORY : 0) |
+		(handlers_of_program && left_mask(h) ? BROOD_LEFT_MASK : 0);
+
+	return left ? ending(left, false) : (struct hygiene_ending){ 0 };
 }
 
 void hygiene_fds(int more) { the_hygiene.fds = the_hygiene.fds < 0 ? -1 : the_hygiene.fds + more; }

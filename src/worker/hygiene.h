@@ -24,10 +24,18 @@ int hygiene_snapshot(void);
 int hygiene_prepare(void);
 void hygiene_inherit(int more);
 /*
- * Looks after a job that made system calls. ran_ns: how long it ran. The next job may find
+ * Looks after a job that may have left anything. ran_ns: how long it ran. The next job may find
  * tolerated residue, and is not blamed for it.
  */
 struct hygiene_ending hygiene_look(uint64_t ran_ns);
+/*
+ * Looks after a job that made only calls that leave nothing behind. memory: it changed mappings.
+ * Where the program has handlers of its own, one of them may have interrupted the job and have left
+ * by a jump: the signals that are blocked in a handler then stay blocked. hygiene_looks_a_little()
+ * says whether there is anything to look at.
+ */
+bool hygiene_looks_a_little(bool memory);
+struct hygiene_ending hygiene_look_a_little(bool memory);
 /* Says in the slot page if no process that code of the program made can be left. */
 void hygiene_offspring(void);
 /* The library has opened `more` fds (negative: closed) since the snapshot: they are no residue. */

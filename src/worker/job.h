@@ -80,6 +80,7 @@ struct brood_job {
 	uint32_t plugin_size; /* bytes of a plugin's path and symbol, behind arg; 0: no plugin */
 	/* The job is not watched for system calls: a full look for residue is due anyway. */
 	bool unwatched;
+	bool trusted;   /* BROOD_JOB_TRUSTED */
 	bool no_plugin; /* the plugin could not be opened, so its function did not run */
 	bool on_ring;
 	/* The job came by a ring and has no socket: request and reply lie in memory. */

@@ -320,7 +320,8 @@ static void take_entry(struct worker_lease *l, struct brood_job *job, const stru
 	job->fn = (brood_fn *)(uintptr_t)e->fn;
 	job->attempt = e->attempt;
 	job->request_size = (size_t)MIN(e->request_size, BROOD_SIZE_UNKNOWN);
-	job->unwatched = l->owed && e->job_flags & BROOD_JOB_TRUSTED;
+	job->trusted = e->job_flags & BROOD_JOB_TRUSTED;
+	job->unwatched = l->owed && job->trusted;
 	job->no_plugin = false;
 	job->on_ring = true;
 	job->bytes = !(e->flags & RING_SOCKET);
@@ -391,15 +392,17 @@ static bool claim(struct worker_lease *l, uint64_t sequence)
  */
 static struct hygiene_ending look(struct worker_lease *l, const struct ran *ran, uint64_t ran_ns)
 {
-	if (!ran->calls)
+	if (!ran->did.calls && !ran->did.some)
 		return (struct hygiene_ending){ 0 };
 	l->callable = NULL;
-	if (l->trusted) {
+	if (ran->did.calls && l->trusted) {
 		l->owed_ns = l->owed ? l->owed_ns : ran->ended_ns;
 		l->owed = true;
 		return (struct hygiene_ending){ 0 };
 	}
 	l->now = 0;
+	if (!ran->did.calls)
+		return hygiene_look_a_little(ran->did.memory);
 	l->owed = false;
 	return hygiene_look(ran_ns);
 }

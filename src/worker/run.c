@@ -7,9 +7,9 @@
  * instruction of fn, and to DONE(N) after the last one. A worker that loses a swap, because the
  * supervisor was first with CONDEMNED, only waits to die.
  *
- * Where the kernel can tell, the worker knows whether a job made a system call (src/os/syscalls.h).
- * A job that made none cannot have changed what the kernel keeps for the process, so there is
- * nearly no look for residue; nor can the job have returned in a child of its own.
+ * Where the kernel can tell, the worker knows whether a job can have changed what the kernel keeps
+ * for the process (conduct.h). If it cannot, there is nearly no look for residue, nor can the job
+ * have returned in a child of its own.
  *
  * BUILD: this file, and this one alone, must be compiled with -fexceptions (gcc and clang): without
  * it the cleanup of run_inner() is not in the unwind tables, and pthread_exit() goes by unseen.
@@ -18,10 +18,8 @@
 
 #include "../base/printable.h"
 #include "../os/output.h"
-#include "../os/syscalls.h"
 #include "../os/title.h"
 #include "files.h"
-#include "hygiene.h"
 #include "memory.h"
 #include "payload.h"
 #include "plugin.h"
@@ -101,29 +99,6 @@ void run_ready(void)
 {
 	floating = get_floating() & ~(UINT64_C(0xff) << 48);
 	put_back_floating();
-}
-
-/* ---- whether the job makes a system call: os/syscalls.h ---- */
-
-static void selector_set(unsigned char to)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&syscalls_selector, to, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-static void watch_begin(void)
-{
-	syscalls_made = 0;
-	if (syscalls_watched)
-		selector_set(SYSCALLS_BLOCK);
-}
-
-/* True: the job made a system call, or this cannot be known. */
-static bool watch_end(void)
-{
-	selector_set(SYSCALLS_ALLOW);
-	return syscalls_made || !syscalls_watched;
 }
 
 /* ---- the frame around a job ---- */
@@ -224,7 +199,7 @@ static void escaped(void *arg, int how)
 	struct brood_job *job = arg;
 	struct frame f;
 
-	watch_end();
+	conduct_stop();
 	if (worker_is_self()) {
 		report_suspect();
 		frame_begin(&f, MESSAGE_ESCAPED);
@@ -290,29 +265,6 @@ void run_begin(const struct brood_job *job, const char name[BROOD_NAME_MAX], uin
 	run_swap(word, SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_RUNNING));
 }
 
-static bool files_due;
-
-static void before_first_call(void)
-{
-	worker_may_fork();
-	if (files_due)
-		files_note();
-}
-
-/*
- * Before the job's first system call two things must be done: note which files the job's fds are,
- * and say that the job may make processes. Both are done when that call is trapped, or now.
- */
-static void expect_calls(const struct brood_job *job)
-{
-	bool trapped = syscalls_watched && !job->unwatched && !hygiene_others;
-
-	files_due = job->fd >= 0 || job->extra.count > 0 || files_shared;
-	syscalls_before_first = trapped ? before_first_call : NULL;
-	if (!trapped)
-		before_first_call();
-}
-
 static void suspect_fds(void)
 {
 	report_suspect();
@@ -343,13 +295,11 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 		run_begin(job, name, word);
 	if (account_wanted)
 		account_begin();
-	expect_calls(job);
-	if (!job->unwatched)
-		watch_begin();
+	conduct_begin(job);
 	ran.code = run_framed(&frame);
 	error = errno;
-	ran.calls = watch_end() || job->unwatched || hygiene_others;
-	if (ran.calls)
+	ran.did = conduct_end(job);
+	if (ran.did.calls)
 		returned_in_child(ran.code);
 	put_back_floating();
 	ran.memory = ran.code != 0 && memory_refused(error);
@@ -366,9 +316,9 @@ struct ran run_job(struct brood_job *job, const char name[BROOD_NAME_MAX], uint6
 	run_swap(word, SLOT_PAGE_WORD(job->sequence, SLOT_PAGE_DONE));
 	atomic_store_explicit(&soft_sequence, SEQUENCE_NONE, memory_order_release);
 	ran.ended_ns = now_ns();
-	if (ran.calls)
+	if (ran.did.calls)
 		suspect_fds();
 	if (has_something(job))
-		run_release(job, ran.calls);
+		run_release(job, ran.did.calls);
 	return ran;
 }

@@ -8,6 +8,7 @@
 
 #include "account.h"
 #include "job.h"
+#include "conduct.h"
 
 /*
  * Swaps the slot page's word from *word to `to`, and sets *word. Does not return if the job was
@@ -15,12 +16,12 @@
  */
 void run_swap(uint64_t *word, uint64_t to);
 /*
- * calls: the job made system calls, or nobody knows. memory: the job failed, and worker_memory had
- * refused it memory. told: enum brood_verdict_flags.
+ * memory: the job failed, and worker_memory had refused it memory. told: enum brood_verdict_flags.
  */
 struct ran {
 	int code;
-	bool calls, memory;
+	struct conduct did;
+	bool memory;
 	uint32_t told;
 	uint64_t ended_ns;
 	struct usage usage;

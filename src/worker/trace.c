@@ -18,6 +18,7 @@
 #include "trace.h"
 
 #include "../os/signals.h"
+#include "../os/syscalls.h"
 #include "../wire/status.h"
 #include "worker.h"
 
@@ -177,6 +178,8 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
 	if (pc == 0)
 		return _URC_END_OF_STACK;
 	w->begun = true;
+	if (syscalls_is_stub((uintptr_t)pc))
+		return _URC_NO_REASON;
 	note_frame(w->stack, pc);
 	return w->stack->frames_count < BROOD_REPORT_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
 }

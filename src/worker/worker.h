@@ -16,10 +16,12 @@
  *   image         what all workers have in common: made in the spawner, or at birth
  *   run           what all jobs have in common: the slot page, the frame
  *   reply_room    a reply that the job fills in place
+ *   conduct       whether a job needs a look
  *   payload       a job's request and reply: on its socket, or in memory
  *   loans         memory of the engine's that requests lie in
  *   worker_lease  the worker's half of a lease
  *   hygiene       what a job left behind: looked for, put right, and what that costs
+ *   handlers      the part of that which is about handlers
  *   files         a job's fds, and the flags of stdout and stderr
  *   dispositions  what signals mean here
  *   wear          how worn the worker is

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -214,7 +215,7 @@ Test(offspring, after_worker_exit)
 		case_run_with(after_exit_with, &leaves, 20000);
 }
 
-/* Calls nothing, then one thing, and spins after each. */
+/* Calls nothing, then what makes no process, then what might, and spins after each. */
 static int spins(struct brood_job *job)
 {
 	(void)job;
@@ -224,6 +225,10 @@ static int spins(struct brood_job *job)
 		;
 	(void)getppid();
 	atomic_store(&notes()->state, 3);
+	while (atomic_load(&notes()->state) == 3)
+		;
+	(void)syscall(SYS_unshare, 0);
+	atomic_store(&notes()->state, 5);
 	for (;;)
 		;
 	return 0;
@@ -237,6 +242,9 @@ static void within_a_job(void)
 	CHECK_EQ(offspring(), !atomic_load(&notes()->watched));
 	atomic_store(&notes()->state, 2);
 	CHECK(WAIT_UNTIL(atomic_load(&notes()->state) == 3, 10000));
+	CHECK_EQ(offspring(), !atomic_load(&notes()->watched));
+	atomic_store(&notes()->state, 4);
+	CHECK(WAIT_UNTIL(atomic_load(&notes()->state) == 5, 10000));
 	CHECK_EQ(offspring(), 1);
 	CHECK_EQ(kill(w.pid, SIGKILL), 0);
 	CHECK_EQ(fake_exit_code(&w), -1);
