@@ -1826,8 +1826,9 @@ BROOD_PUBLIC ssize_t brood_job_read_all(
  * Errors: those of send(), such as
  *   -EPIPE  the engine closed its end, or brood_job_reply() was called before
  *   -EBADF  the job has closed its socket
- *   -EMFILE, -ENFILE, -ENOMEM  on a lease: for a reply of this size
- *   -EPERM  on a lease: this process is a child of the job
+ *   -EMFILE, -ENFILE, -ENOMEM  for a reply of this size; not in a job that has its socket
+ *   -EPERM  this process is a child of the job, and the job has no socket: on a lease, or, since
+ *           0.3.0, by handoff before the job has called brood_job_fd()
  * Since: 0.1.0.
  */
 BROOD_PUBLIC ssize_t brood_job_write(
@@ -1916,7 +1917,12 @@ BROOD_PUBLIC int brood_job_progress(
  * An fd that stays open costs the worker (BROOD_LEFT_FDS).
  * Returns: the fd. Without brood_job_take_fd() it is the library's, closed at the end of the job;
  *   the job may close it, too. After it a brood_call() ends by its verdict, not by EOF.
- * Errors: -ENOTSOCK: the job has bytes and no socket. Since: 0.1.0.
+ * Errors:
+ *   -ENOTSOCK  the job has bytes and no socket
+ *   -EMFILE, -ENFILE, -ENOMEM, -EPERM  the job of a brood_call() or brood_submit() by handoff gets
+ *              its socket when it first asks, since 0.3.0: there was no room for it, or the caller
+ *              is a child of the job
+ * Since: 0.1.0.
  */
 BROOD_PUBLIC int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT;
 BROOD_PUBLIC int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT;

@@ -2,11 +2,13 @@
 /*
  * call.c - request in, reply out: brood_call(), by a lease or by handoff.
  *
- * By handoff the bytes travel on a socket pair of the call's own, the verdict on the channel; one
- * poll() waits for both (wait.c). Retries are made here and not in the supervisor: the request is
- * here. Each attempt is a job of its own on the wire, with a new socket pair and the request from
- * its beginning; what an earlier attempt replied is overwritten. For the caller it is one job: the
- * id is that of the first attempt, and brood_cancel() by that id reaches whichever attempt runs.
+ * By handoff a small request travels in the message JOB, and a small reply in VERDICT. A large
+ * request travels on a socket pair of the call's own; and so does a reply, if it is large, or if
+ * the job asks for its socket. One poll() waits for socket and channel (wait.c). Retries are made
+ * here and not in the supervisor: the request is here. Each attempt is a job of its own on the
+ * wire, with a new socket pair and the request from its beginning; what an earlier attempt replied
+ * is overwritten. For the caller it is one job: the id is that of the first attempt, and
+ * brood_cancel() by that id reaches whichever attempt runs.
  */
 #include "deliver.h"
 #include "engine_root.h"
@@ -220,9 +222,10 @@ static int attempt(struct call *call)
 	}
 	engine_lock(call->b);
 	wait_until(&wait);
+	transfer_adopt(&call->transfer, &call->handle.socket);
 	engine_unlock(call->b);
 	transfer_finish(&call->transfer);
-	closing_pair_end(call->transfer.fd);
+	transfer_close(&call->transfer);
 	return 0;
 }
 

@@ -91,6 +91,30 @@ static int hear_lease(struct brood *b, const struct frame *f)
 	return 0;
 }
 
+/* Whoever waits for the job adopts the socket, under brood.lock (transfer_adopt()). */
+static void hear_socket(struct brood *b, struct frame *f)
+{
+	struct record *record = job_record_find(b, f->asked.socket.id);
+	struct brood_handle *handle = record ? record->handle : NULL;
+
+	if (!handle || !handle->carried || handle->socket.came)
+		return;
+	handle->socket = (struct transfer_news){ .came = true, .fd = frame_take_fd(f, 0) };
+	if (handle->to)
+		inbox_add(handle->to, &handle->inbox, &handle->to->handles);
+	else if (handle->waiter && handle->waiter != b->reader)
+		waiter_poke(handle->waiter);
+}
+
+static void take_reply(struct brood *b, const struct frame *f)
+{
+	const struct message_verdict *m = &f->verdict;
+	struct record *record = m->arg_size > 0 ? job_record_find(b, m->verdict.id) : NULL;
+
+	if (record && record->handle && record->handle->carried)
+		transfer_put(record->handle->carried, frame_rest(f), m->arg_size);
+}
+
 static void hear_taken(struct brood *b, uint64_t id)
 {
 	struct record *record = job_record_find(b, id);
@@ -107,12 +131,14 @@ static int hear(struct brood *b, struct frame *f)
 		if (!verdict_sane(&f->verdict.verdict))
 			return -EBADMSG;
 		take_fds(b, f);
+		take_reply(b, f);
 		job_record_verdict(b, &f->verdict.verdict);
 		return 0;
 	case MESSAGE_GRANTED:
 	case MESSAGE_LEASE_OVER: return hear_lease(b, f);
 	case MESSAGE_WISH: wishes_hear(b, f->about.id); return 0;
 	case MESSAGE_TAKEN: hear_taken(b, f->about.id); return 0;
+	case MESSAGE_SOCKET: hear_socket(b, f); return 0;
 	case MESSAGE_PROGRESS: hear_progress(b, &f->progress); return 0;
 	case MESSAGE_POOL_READY:
 	case MESSAGE_POOL_DEGRADED:

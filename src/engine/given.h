@@ -24,6 +24,9 @@ struct given {
 	int fd;                     /* the worker's end of the socket; -1: none */
 	/* fd belongs to a socketpair that the library made */
 	bool own_pair;
+	/* By handoff: the request goes in the message, and the job has no socket. */
+	bool carried;
+	const void *carried_request; /* request_size bytes */
 	/* the argument, with the plugin's text and the tag behind it */
 	const void *arg;
 	/* arg_size: of argument, plugin text and tag together */

@@ -48,6 +48,7 @@ void job_message_handle(struct brood_handle *handle, struct brood *b, const stru
 	list_init(&handle->inbox);
 	list_init(&handle->kept);
 	progress_init(&handle->progress);
+	handle->socket.fd = -1;
 	handle->tag = given_tag(given);
 	given_name(handle->name, given_text(given));
 }
@@ -75,11 +76,15 @@ static int job_frame(struct frame *f, const struct given *given, uint64_t id)
 	m->plugin_size = given->plugin_size;
 	m->tag_size = given->tag_size;
 	m->own_pair = given->own_pair;
+	m->carried = given->carried;
 	m->pool = given->pool->setup->number;
 	given_name(m->name, given_text(given));
-	f->fds[f->fds_count++] = given->fd;
+	if (!given->carried)
+		f->fds[f->fds_count++] = given->fd;
 	for (size_t i = 0; i < o->fds_count; i++)
 		f->fds[f->fds_count++] = o->fds[i];
+	if (given->carried)
+		frame_append(f, given->carried_request, (size_t)given->request_size);
 	return given->arg_size ? frame_append(f, given->arg, given->arg_size) : 0;
 }
 
@@ -97,8 +102,11 @@ static void cancel_again(struct brood *b, const struct brood_handle *handle)
 
 static uint32_t files_of(const struct given *given)
 {
-	return 1 + (uint32_t)given->options.fds_count;
+	return !given->carried + (uint32_t)given->options.fds_count;
 }
+
+/* How many of the frame's fds are the library's: the job's socket. */
+static size_t owned(const struct given *given) { return given->carried ? 0 : 1; }
 
 /* Accepts the job. 0: the job has its record and its id from now on; -errno: refused. */
 static int admit(
@@ -134,7 +142,7 @@ static int send_job(
 	int r = job_frame(&f, given, id);
 
 	if (r >= 0)
-		r = out_send(b, &f, id, 1);
+		r = out_send(b, &f, id, owned(given));
 	if (r < 0) {
 		job_record_unclaim(b, id);
 		return out_failed(b, r, "giving a job to the supervisor");
@@ -201,7 +209,7 @@ static int send_kept(struct brood *b, const struct given *given, struct brood_ha
 	int r = job_frame(&f, given, handle->id);
 
 	if (r >= 0)
-		r = out_send(b, &f, handle->id, 1);
+		r = out_send(b, &f, handle->id, owned(given));
 	if (r < 0)
 		return out_failed(b, r, "giving a job to the supervisor");
 	job_record_unkeep(handle);
@@ -209,8 +217,25 @@ static int send_kept(struct brood *b, const struct given *given, struct brood_ha
 	return r;
 }
 
-/* Does the work of job_message_attempt(). kept: the job was kept, and has its record already. */
-static int attempt(struct brood *b, struct given *given, struct brood_handle *handle,
+static int send_now(
+	struct brood *b, const struct given *given, struct brood_handle *handle, bool kept)
+{
+	int r;
+
+	engine_lock(b);
+	if (!kept)
+		r = job_message_send(b, given, handle);
+	else if (!handle->is_kept)
+		r = -ECANCELED;
+	else if (!job_files_room(given->pool, handle->files))
+		r = -EXFULL;
+	else
+		r = send_kept(b, given, handle);
+	engine_unlock(b);
+	return r;
+}
+
+static int attempt_with_socket(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t, bool kept)
 {
 	int fds[2], r = sockets_pair(SOCK_STREAM, fds);
@@ -224,16 +249,7 @@ static int attempt(struct brood *b, struct given *given, struct brood_handle *ha
 	if (t->error) {
 		r = fail_system(t->error, "reading the request");
 	} else {
-		engine_lock(b);
-		if (!kept)
-			r = job_message_send(b, given, handle);
-		else if (!handle->is_kept)
-			r = -ECANCELED;
-		else if (!job_files_room(given->pool, handle->files))
-			r = -EXFULL;
-		else
-			r = send_kept(b, given, handle);
-		engine_unlock(b);
+		r = send_now(b, given, handle, kept);
 	}
 	if (r != 1) /* 1: the frame waits to be sent, and has the fd (unsent.c) */
 		close_fd(fds[1]);
@@ -244,11 +260,31 @@ static int attempt(struct brood *b, struct given *given, struct brood_handle *ha
 	return MIN(r, 0);
 }
 
+/* A request that fits into JOB goes there, and the job gets no socket, unless it asks. */
+static void choose_way(struct given *given, const struct engine_bytes *bytes)
+{
+	given->carried = bytes->request_size <= MESSAGE_ARG_MAX - given->arg_size;
+	given->carried_request = bytes->request;
+}
+
+/* Does the work of job_message_attempt(). kept: the job was kept, and has its record already. */
+static int attempt(struct brood *b, struct given *given, struct brood_handle *handle,
+	const struct engine_bytes *bytes, struct transfer *t, bool kept)
+{
+	handle->carried = given->carried ? t : NULL;
+	handle->socket = (struct transfer_news){ .fd = -1 };
+	if (!given->carried)
+		return attempt_with_socket(b, given, handle, bytes, t, kept);
+	transfer_carry(t, bytes, handle->to != NULL);
+	return MIN(send_now(b, given, handle, kept), 0);
+}
+
 int job_message_attempt(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t)
 {
 	int r;
 
+	choose_way(given, bytes);
 	do {
 		*t = (struct transfer){
 			.fd = -1, .reply = bytes->reply, .room = bytes->reply_size
@@ -275,8 +311,10 @@ static bool waits_on(const struct brood_handle *handle, int error)
 int job_message_go(struct brood *b, struct given *given, struct brood_handle *handle,
 	const struct engine_bytes *bytes, struct transfer *t)
 {
-	int r = attempt(b, given, handle, bytes, t, true);
+	int r;
 
+	choose_way(given, bytes);
+	r = attempt(b, given, handle, bytes, t, true);
 	if (r == -EXFULL)
 		return JOB_MESSAGE_KEPT;
 	if (r < 0 && r != -ECANCELED) {

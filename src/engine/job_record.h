@@ -7,6 +7,7 @@
 #define BROOD_ENGINE_JOB_RECORD_H
 
 #include "progress.h"
+#include "transfer.h"
 
 #define RECORD_NO_PAGE UINT32_MAX
 
@@ -40,6 +41,8 @@ struct brood_handle {
 	bool is_kept;
 	uint32_t files; /* how many files the job has */
 	uint64_t kept_until;
+	struct transfer *carried;    /* takes the reply, if the job is carried; else NULL */
+	struct transfer_news socket; /* the carried job has got a socket */
 	int reply_fds[BROOD_JOB_FDS_MAX];
 	size_t reply_fds_count;
 	struct brood_verdict verdict;

@@ -23,16 +23,16 @@ struct stream {
 static int epoll_of(const struct queue *l) { return l->fds.gone ? -1 : l->fds.epoll; }
 
 /* The job's buffer is where the transfer has put the reply. */
-static void reply_is_at(struct queue_job *job)
+static void reply_is_at(struct queue_job *job, const struct stream *s)
 {
-	job->reply.buffer = job->stream->transfer.reply;
-	job->reply.buffer_size = job->stream->transfer.room;
+	job->reply.buffer = s->transfer.reply;
+	job->reply.buffer_size = s->transfer.room;
 }
 
 void stream_event(struct queue *l, struct queue_job *job)
 {
 	transfer_step(&job->stream->transfer, POLLIN | POLLOUT);
-	reply_is_at(job);
+	reply_is_at(job, job->stream);
 	transfer_watch(&job->stream->transfer, epoll_of(l), QUEUE_EVENT_JOB(job));
 }
 
@@ -77,10 +77,12 @@ static void begun(struct queue *l, struct queue_job *job)
 {
 	struct stream *s = job->stream;
 
-	s->transfer.grows = true;
 	/* the supervisor has the fds, and no other attempt will need them */
 	if (job->fds.extra && job->tries.left == 0)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
+	if (s->handle.carried) /* whoever reads the channel may write the transfer now */
+		return;
+	s->transfer.grows = true;
 	transfer_watch(&s->transfer, epoll_of(l), QUEUE_EVENT_JOB(job));
 }
 
@@ -216,7 +218,7 @@ int stream_begin(struct queue *l, struct queue_job *job, uint64_t *ret_id)
 static void stream_close_fd(struct queue *l, struct queue_job *job)
 {
 	transfer_unwatch(&job->stream->transfer, epoll_of(l));
-	job->stream->transfer.fd = closing_pair_end(job->stream->transfer.fd);
+	transfer_close(&job->stream->transfer);
 }
 
 void stream_free(struct queue *l, struct queue_job *job)
@@ -239,6 +241,8 @@ void stream_free(struct queue *l, struct queue_job *job)
 	else if (record && record->handle == &s->handle)
 		job_record_release(b, record);
 	engine_unlock(b);
+	reply_is_at(job, s);
+	closing_fd(s->handle.socket.fd);
 	for (size_t i = 0; i < s->handle.reply_fds_count; i++)
 		closing_fd(s->handle.reply_fds[i]);
 	free(s);
@@ -268,6 +272,7 @@ static bool again(struct queue *l, struct queue_job *job, struct brood_verdict *
 	job->tries.made = v->attempts;
 	if (!l->freed && job_message_again(l->brood, &job->stream->handle, l, &job->tries)) {
 		stream_close_fd(l, job);
+		reply_is_at(job, job->stream);
 		job->given_ns = now_ns();
 		r = begin(l, job, NULL);
 		if (r == 0)
@@ -286,7 +291,7 @@ static void over(struct queue *l, struct queue_job *job)
 	if (again(l, job, &v))
 		return;
 	transfer_finish(t);
-	reply_is_at(job);
+	reply_is_at(job, job->stream);
 	take_fds(job);
 	job->reply.lost = t->error != 0;
 	job->result.reply = t->error ? NULL : job->reply.buffer;
@@ -295,11 +300,19 @@ static void over(struct queue *l, struct queue_job *job)
 	queue_jobs_close(l, job, &v);
 }
 
+/* The job's worker has made it a socket. */
+static void adopt(struct queue *l, struct queue_job *job, struct transfer_news *news)
+{
+	transfer_adopt(&job->stream->transfer, news);
+	transfer_watch(&job->stream->transfer, epoll_of(l), QUEUE_EVENT_JOB(job));
+}
+
 static void hear_handles(struct queue *l)
 {
 	struct brood *b = l->brood;
 
 	for (;;) {
+		struct transfer_news socket = { .fd = -1 };
 		struct brood_handle *handle = NULL;
 		struct list *first;
 		bool closed = false;
@@ -310,6 +323,9 @@ static void hear_handles(struct queue *l)
 			handle = container_of(first, struct brood_handle, inbox);
 			list_remove(first);
 			closed = handle->closed;
+			if (handle->socket.came)
+				socket = handle->socket;
+			handle->socket = (struct transfer_news){ .fd = -1 };
 			progress_move(&handle->progress, &handle->on.job->tell.progress);
 		}
 		engine_unlock(b);
@@ -317,6 +333,8 @@ static void hear_handles(struct queue *l)
 			return;
 		if (!list_empty(&handle->on.job->tell.progress.list))
 			queue_jobs_progress_came(l, handle->on.job);
+		if (socket.came)
+			adopt(l, handle->on.job, &socket);
 		if (closed)
 			over(l, handle->on.job);
 	}

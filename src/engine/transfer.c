@@ -21,6 +21,7 @@
 #include "fail.h"
 
 #include "../base/base.h"
+#include "../os/closing.h"
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -76,6 +77,49 @@ void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes
 	};
 	transfer_write(t);
 	t->quiet_until = bytes->reply_size <= SMALL_REPLY ? now_ns() + QUIET_MS * NS_PER_MS : 0;
+}
+
+void transfer_carry(struct transfer *t, const struct engine_bytes *bytes, bool grows)
+{
+	*t = (struct transfer){
+		.fd = -1, .reply = bytes->reply, .room = bytes->reply_size, .grows = grows
+	};
+}
+
+void transfer_put(struct transfer *t, const void *data, size_t size)
+{
+	if (t->grows && t->room < size) {
+		char *reply = realloc(t->reply, size);
+
+		if (!reply) {
+			t->error = -ENOMEM;
+			return;
+		}
+		t->reply = reply;
+		t->room = size;
+	}
+	if (t->room > 0)
+		memcpy(t->reply, data, MIN(size, t->room));
+	t->received = size;
+}
+
+/* The far end is not the library's: nothing is written there, and its writer may be anybody. */
+void transfer_adopt(struct transfer *t, struct transfer_news *news)
+{
+	if (!news->came)
+		return;
+	news->came = false;
+	t->fd = news->fd;
+	news->fd = -1;
+	t->from_worker = true;
+	t->reading = t->fd >= 0;
+	if (t->fd < 0)
+		t->error = -EMFILE;
+}
+
+void transfer_close(struct transfer *t)
+{
+	t->fd = t->from_worker ? closing_fd(t->fd) : closing_pair_end(t->fd);
 }
 
 static size_t room_left(struct transfer *t)

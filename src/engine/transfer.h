@@ -20,9 +20,27 @@ struct transfer {
 	bool writing, reading;
 	uint32_t watched; /* the events for which an epoll watches the socket */
 	int error;        /* the fault of the caller's buffers or of the kernel */
+	bool from_worker; /* a worker made the socket: its close() may block */
 	/* Until then nobody reads the reply from the socket: see the head of transfer.c. */
 	uint64_t quiet_until;
 };
+
+/* A socket that the worker of a carried job has made, on its way to the job's transfer. */
+struct transfer_news {
+	bool came;
+	int fd; /* -1: it was lost on the way */
+};
+
+/*
+ * A job whose bytes travel in the messages. Until the job is closed, or its socket is adopted, the
+ * transfer is only written by whoever reads the channel, under brood.lock.
+ */
+void transfer_carry(struct transfer *t, const struct engine_bytes *bytes, bool grows);
+/* The reply of a carried job has come, in one piece. */
+void transfer_put(struct transfer *t, const void *data, size_t size);
+/* If a socket came for the job, its reply comes over that socket from now on. */
+void transfer_adopt(struct transfer *t, struct transfer_news *news);
+void transfer_close(struct transfer *t); /* without waiting */
 
 void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes);
 void transfer_poll(

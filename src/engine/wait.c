@@ -48,6 +48,8 @@ static void round_prepare(struct round *round, struct wait *wait, uint64_t now)
 	round->fds[POLL_SELF].fd = wait->waiter->efd;
 	if (wait->waiter->efd < 0)
 		round_limit(round, now + BLIND_MS * NS_PER_MS);
+	if (wait->transfer && wait->handle)
+		transfer_adopt(wait->transfer, &wait->handle->socket);
 	if (wait->transfer)
 		transfer_poll(wait->transfer, now, &round->fds[POLL_TRANSFER], &round->until);
 	if (wait->queues && b->state == ENGINE_STOPPING)

@@ -26,7 +26,8 @@ static int send_run(struct slot *slot, struct job *job, uint64_t now)
 	f.run.soft_ns = time_after_ms(now, m->run_ms);
 	f.run.attempt = m->attempt + job->attempts + 1;
 	f.run.plugin_size = m->plugin_size;
-	f.run.own_pair = (uint16_t)m->own_pair;
+	f.run.own_pair = (uint8_t)m->own_pair;
+	f.run.carried = (uint8_t)m->carried;
 	f.run.tag_size = (uint16_t)m->tag_size;
 	memcpy(f.run.name, m->name, sizeof f.run.name);
 	frame_append(&f, job->arg, m->arg_size);

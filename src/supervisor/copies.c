@@ -79,6 +79,7 @@ void copies_prepare(struct pool *pool)
 {
 	list_init(&pool->copies.running);
 	list_init(&pool->copies.untold);
+	list_init(&pool->copies.sockets);
 	timer_init(&pool->copies.timer, look);
 }
 
@@ -93,7 +94,8 @@ void copies_assigned(struct job *job)
 	struct pool *pool = job->pool;
 
 	list_remove(&job->filed);
-	if (job->retries_left > 0) /* another attempt needs the files */
+	/* another attempt needs the files; or there are none */
+	if (job->retries_left > 0 || job->files == 0)
 		return;
 	list_append(&job->filed, &pool->copies.running);
 	if (is_short(pool))

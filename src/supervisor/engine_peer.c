@@ -37,10 +37,11 @@ static bool sane(const struct frame *f)
 {
 	const struct message_job *m = &f->job;
 	const char *rest = frame_rest(f);
+	uint64_t request = m->carried ? m->request_size : 0;
 
-	return m->id != 0 && (m->fn != 0) != (m->plugin_size != 0) &&
+	return m->id != 0 && !(m->carried && m->retries) && (m->fn != 0) != (m->plugin_size != 0) &&
 		m->arg_size <= MESSAGE_ARG_MAX && m->tag_size <= BROOD_TAG_MAX &&
-		(uint64_t)m->plugin_size + m->tag_size <= m->arg_size &&
+		request + m->plugin_size + m->tag_size <= m->arg_size &&
 		(m->tag_size == 0 || rest[m->arg_size - 1] == '\0');
 }
 

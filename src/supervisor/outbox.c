@@ -39,6 +39,7 @@ static int tell_verdict(struct supervisor *s, struct job *job)
 	int r;
 
 	frame_begin(&f, MESSAGE_VERDICT)->verdict.verdict = job->verdict;
+	frame_append(&f, job->arg, job->carried.reply_size);
 	f.fds_count = job->fds_count;
 	memcpy(f.fds, job->fds, job->fds_count * sizeof f.fds[0]);
 	r = send(s, &f);
@@ -108,6 +109,32 @@ static int tell_taken(struct pool *pool)
 	return 0;
 }
 
+/* Told before the job's verdict: the engine reads the reply there. */
+static int tell_sockets(struct pool *pool)
+{
+	struct list *first;
+	struct frame f;
+
+	while ((first = list_first(&pool->copies.sockets))) {
+		struct job *job = container_of(first, struct job, carried.untold);
+		int r;
+
+		frame_begin(&f, MESSAGE_SOCKET)->asked.socket.id = job->link.id;
+		if (job->carried.socket_fd >= 0)
+			f.fds[f.fds_count++] = job->carried.socket_fd;
+		r = send(pool->supervisor, &f);
+		if (r == -ETOOMANYREFS && refused_for_long(job)) {
+			f.fds_count = 0; /* the engine hears that the reply is lost */
+			r = send(pool->supervisor, &f);
+		}
+		if (error_passes(r))
+			return r;
+		list_remove(first);
+		job->carried.socket_fd = closing_fd(job->carried.socket_fd);
+	}
+	return 0;
+}
+
 /* Tries again once a full socket is writable; for any other shortage, by the retry timer. */
 static void flush_later(struct supervisor *s, int r)
 {
@@ -127,6 +154,8 @@ static int flush_pool(struct pool *pool)
 
 	if (r >= 0)
 		r = tell_taken(pool);
+	if (r >= 0)
+		r = tell_sockets(pool);
 
 	while (r >= 0 && (job = record_of(records_told(&pool->records)))) {
 		r = job->is_lease ? tell_lease_over(s, job) : tell_verdict(s, job);

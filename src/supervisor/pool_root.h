@@ -28,11 +28,12 @@ struct grants {
 /*
  * The supervisor's copies of the files that jobs were given (copies.h). running: records of jobs
  * that run, whose files may be closed once they have begun. untold: records of which the engine has
- * to hear that.
+ * to hear that. sockets: records of carried jobs that have got a socket, of which the engine has to
+ * hear.
  */
 struct copies {
 	uint32_t held; /* how many files */
-	struct list running, untold;
+	struct list running, untold, sockets;
 	struct timer timer;
 };
 

@@ -29,6 +29,9 @@ void record_begin(struct pool *pool, struct job *job, const struct message_job *
 	list_init(&job->untold);
 	list_init(&job->filed);
 	job->files = 0;
+	job->files_gone = false;
+	job->carried = (struct job_carried){ .socket_fd = -1 };
+	list_init(&job->carried.untold);
 	timer_init(&job->queue_timer, NULL);
 }
 
@@ -56,6 +59,7 @@ static void uncount_files(struct job *job)
 void record_let_go_files(struct job *job)
 {
 	uncount_files(job);
+	job->files_gone = true;
 	while (job->fds_count > 0)
 		close_fd(job->fds[--job->fds_count]);
 }
@@ -67,16 +71,35 @@ void record_let_go_files(struct job *job)
 void record_close_own_fds(struct job *job)
 {
 	uncount_files(job);
-	if (job->fds_count > 0)
+	if (job->fds_count > 0 && !job->message.carried)
 		job->fds[0] = job->message.own_pair ? closing_pair_end(job->fds[0])
 						    : closing_socket(job->fds[0]);
 	record_close_fds(job);
+}
+
+bool record_reply_fits(const struct job *job, const struct message_finished *m)
+{
+	return m->arg_size <=
+		(job->message.carried && !job->carried.has_socket ? MESSAGE_REPLY_MAX : 0);
+}
+
+/* The tag stays, behind the reply. */
+static void keep_reply(struct job *job, const struct frame *f)
+{
+	struct message_job *m = &job->message;
+
+	job->carried.reply_size = f->finished.arg_size;
+	memmove(job->arg + job->carried.reply_size, record_tag(job), m->tag_size);
+	memcpy(job->arg, frame_rest(f), job->carried.reply_size);
+	m->arg_size = job->carried.reply_size + m->tag_size;
 }
 
 void record_take_reply(struct job *job, struct frame *f)
 {
 	record_close_own_fds(job);
 	job->replied = true;
+	if (f->finished.arg_size > 0)
+		keep_reply(job, f);
 	for (size_t i = 0; i < f->fds_count && i < BROOD_JOB_FDS_MAX && !f->fds_lost; i++)
 		job->fds[job->fds_count++] = frame_take_fd(f, i);
 }

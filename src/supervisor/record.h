@@ -10,6 +10,14 @@
 #include "root.h"
 #include "../wire/frame.h"
 
+/* A carried job: message_job.h. */
+struct job_carried {
+	bool has_socket;     /* its worker has made it a socket */
+	int socket_fd;       /* the engine's end of the socket, until SOCKET is sent; else -1 */
+	struct list untold;  /* in copies.sockets of the pool, while SOCKET waits */
+	uint32_t reply_size; /* the bytes of the reply, at the beginning of `arg` */
+};
+
 struct job {
 	struct record_link link; /* the first member, for records.h */
 	struct pool *pool;
@@ -27,6 +35,8 @@ struct job {
 	struct list untold; /* in the pool's leases.untold, while GRANTED waits for the socket */
 	struct list filed;  /* of a job: in copies.running or copies.untold of the pool */
 	uint32_t files;     /* how many of the job's given files the supervisor has */
+	bool files_gone;    /* it has closed them, since the job has begun */
+	struct job_carried carried;
 	/*
 	 * A job has its socket and its extra fds here, and the reply's fds once it has finished. A
 	 * request has the lease's five fds, until it is granted.
@@ -71,8 +81,13 @@ void record_close_fds(struct job *job);
 void record_close_own_fds(struct job *job);
 /* Closes the job's files while its worker has them open: no close() here is the last. */
 void record_let_go_files(struct job *job);
-/* Closes the fds that the job was given, and puts the reply's fds in their place. */
+/*
+ * Closes the fds that the job was given, and puts the reply's fds in their place; the bytes of a
+ * carried reply take the place of request and argument.
+ */
 void record_take_reply(struct job *job, struct frame *f);
+/* True: FINISHED has no more bytes than a reply of this job can have there. */
+bool record_reply_fits(const struct job *job, const struct message_finished *m);
 /* The job's verdict is complete: the record waits until the engine's socket takes it. */
 void record_end(struct job *job);
 /* Ends a lease or request: LEASE_OVER waits for the engine's socket. how: LEASE_REFUSED etc. */

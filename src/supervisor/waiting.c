@@ -118,7 +118,7 @@ bool waiting_redispatch(struct job *job)
 	}
 	/* without files it had begun: its worker's memory lies */
 	if ((job->message.flags & BROOD_JOB_ONCE) || job->redispatched >= REDISPATCH_MAX ||
-		job->fds_count == 0)
+		job->files_gone)
 		return false;
 	job->redispatched++;
 	count_one(&job->pool->stats_page->redispatched);

@@ -179,6 +179,10 @@ static void on_finished(struct slot *slot, struct frame *f)
 		return;
 	}
 	facts.word = atomic_load(&slot_page(slot)->word);
+	if (!record_reply_fits(job, m)) {
+		slot_drop(slot, "replied more than a message may bring");
+		return;
+	}
 	job->verdict = (struct brood_verdict){ 0 };
 	if (!fate_decide(&facts, &job->verdict)) {
 		slot_drop(slot, "finished a job that it had not begun");
@@ -299,6 +303,30 @@ static void on_late_left(struct slot *slot, struct frame *f)
 		on_left(slot, f);
 }
 
+/* SOCKET: the worker has made a socket for a carried job. The engine gets the other end. */
+static void on_socket(struct slot *slot, struct frame *f)
+{
+	struct job *job = slot->job;
+
+	if (slot->facts.condemned)
+		return;
+	if (f->asked.socket.id != job->link.id || f->asked.socket.sequence != slot->sequence ||
+		!job->message.carried || job->carried.has_socket) {
+		slot_drop(slot, "made a socket for a job that has none to get");
+		return;
+	}
+	job->carried.has_socket = true;
+	job->carried.socket_fd = frame_take_fd(f, 0);
+	list_append(&job->carried.untold, &slot->pool->copies.sockets);
+	note(slot->pool->supervisor, NOTE_TELL);
+}
+
+static void on_late_socket(struct slot *slot, struct frame *f)
+{
+	if (slot->job && !slot->job->is_lease)
+		on_socket(slot, f);
+}
+
 static void on_late(struct slot *slot, struct frame *f)
 {
 	(void)slot;
@@ -329,23 +357,23 @@ static void on_worn(struct slot *slot, struct frame *f)
 }
 
 typedef void cell_fn(struct slot *slot, struct frame *f);
-static cell_fn *const cells[SLOT_STATES][8] = {
-	/* columns: READY, FINISHED, ESCAPED, JOB_LOG, PROGRESS, LEFT, CALLED, WORN */
-	[SLOT_STARTING] = { on_ready, NULL, NULL, on_job_log, NULL, NULL, NULL, NULL },
-	[SLOT_IDLE] = { NULL, NULL, NULL, on_job_log, NULL, NULL, on_called, on_worn },
+static cell_fn *const cells[SLOT_STATES][9] = {
+	/* columns: READY, FINISHED, ESCAPED, JOB_LOG, PROGRESS, LEFT, CALLED, WORN, SOCKET */
+	[SLOT_STARTING] = { on_ready, NULL, NULL, on_job_log, NULL, NULL, NULL, NULL, NULL },
+	[SLOT_IDLE] = { NULL, NULL, NULL, on_job_log, NULL, NULL, on_called, on_worn, NULL },
 	[SLOT_BUSY] = { NULL, on_finished, on_escaped, on_job_log, on_progress, NULL, on_called,
-		on_worn },
+		on_worn, on_socket },
 	/* progress of leased jobs goes over the side socket: PROGRESS on the channel is ignored */
 	[SLOT_LEASED] = { NULL, NULL, on_lease_escaped, on_job_log, on_late, on_left, on_called,
-		on_worn },
+		on_worn, NULL },
 	[SLOT_ENDING] = { on_late, on_late_finished, on_late, on_job_log, on_late, on_late_left,
-		on_called, on_late },
+		on_called, on_late, on_late_socket },
 };
 
 static void handle(struct slot *slot, struct frame *f)
 {
 	unsigned type = f->header.type;
-	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_WORN
+	cell_fn *cell = type >= MESSAGE_READY && type <= MESSAGE_SOCKET
 		? cells[slot->link.state][type - MESSAGE_READY]
 		: NULL;
 

@@ -7,6 +7,7 @@ _Static_assert(offsetof(struct frame, bytes) == HEADER, "header and payload are 
 _Static_assert(offsetof(struct frame, fds) >= FRAME_MAX, "fds stand behind what is on the wire");
 _Static_assert(HEADER + sizeof(struct message_job) + MESSAGE_ARG_MAX <= FRAME_MAX, "a job fits");
 _Static_assert(HEADER + sizeof(struct message_run) + MESSAGE_ARG_MAX <= FRAME_MAX, "a run fits");
+_Static_assert(HEADER + sizeof(struct message_verdict) + MESSAGE_ARG_MAX <= FRAME_MAX, "a reply");
 _Static_assert(BROOD_INIT_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "all fds of a message fit");
 _Static_assert(BROOD_JOB_FDS_MAX + 2 <= SOCKETS_FDS_MAX, "the same for a job's");
 
@@ -28,26 +29,27 @@ struct shape {
 	bool known, cut;
 };
 static const struct shape shapes[] = {
-	[MESSAGE_JOB] = { FIXED(job), TEXT(job, name), REST(job), FDS(1, 1 + BROOD_JOB_FDS_MAX) },
+	[MESSAGE_JOB] = { FIXED(job), TEXT(job, name), REST(job), FDS(0, 1 + BROOD_JOB_FDS_MAX) },
 	[MESSAGE_CANCEL] = { FIXED(about) },
 	[MESSAGE_STOP] = { FIXED(stop) },
 	[MESSAGE_NOTIFY] = { FIXED(notify), REST(notify), FDS(0, 1) },
 	[MESSAGE_RESIZE] = { FIXED(asked.resize), FDS(0, 0) },
 	[MESSAGE_KEEP] = { FIXED(asked.keep), TEXT(asked.keep, name), FDS(0, 1) },
 	[MESSAGE_INIT_DATA] = { FIXED(init_data), FDS(0, BROOD_INIT_FDS_MAX + 1) },
-	[MESSAGE_VERDICT] = { FIXED(verdict), TEXT(verdict, verdict.name),
+	[MESSAGE_VERDICT] = { FIXED(verdict), TEXT(verdict, verdict.name), REST(verdict),
 		FDS(0, BROOD_JOB_FDS_MAX) },
 	[MESSAGE_POOL_READY] = { FIXED(pool) },
 	[MESSAGE_POOL_DEGRADED] = { FIXED(pool) },
 	[MESSAGE_STOPPED] = { FIXED(pool) },
 	[MESSAGE_LOG] = { FIXED(log), TEXT(log, text), .cut = true },
-	[MESSAGE_RUN] = { FIXED(run), TEXT(run, name), REST(run), FDS(1, 1 + BROOD_JOB_FDS_MAX) },
+	[MESSAGE_RUN] = { FIXED(run), TEXT(run, name), REST(run), FDS(0, 1 + BROOD_JOB_FDS_MAX) },
 	[MESSAGE_END] = { .known = true },
 	[MESSAGE_READY] = { FIXED(birth.ready) },
-	[MESSAGE_FINISHED] = { FIXED(finished), FDS(0, BROOD_JOB_FDS_MAX) },
+	[MESSAGE_FINISHED] = { FIXED(finished), REST(finished), FDS(0, BROOD_JOB_FDS_MAX) },
 	[MESSAGE_ESCAPED] = { FIXED(escaped) },
 	[MESSAGE_JOB_LOG] = { FIXED(job_log), TEXT(job_log, text), .cut = true },
 	[MESSAGE_PROGRESS] = { FIXED(progress) },
+	[MESSAGE_SOCKET] = { FIXED(asked.socket), FDS(0, 1) },
 	[MESSAGE_LEASE] = { FIXED(lease), FDS(LEASE_FDS, LEASE_FDS) },
 	[MESSAGE_LEASE_END] = { FIXED(about) },
 	[MESSAGE_LEASE_LOOK] = { FIXED(about) },
@@ -165,6 +167,11 @@ static bool good_fds(const struct frame *f, const struct shape *s)
 			says ==
 			1 + f->birth.spawn.leaf + f->birth.spawn.init_fds_count +
 				(f->birth.spawn.init_data_size > 0);
+	/* only a carried job has no socket, and then its request is there */
+	if (f->header.type == MESSAGE_JOB)
+		return f->job.carried ? f->job.request_size <= f->job.arg_size : says >= 1;
+	if (f->header.type == MESSAGE_RUN)
+		return f->run.carried ? f->run.request_size <= f->run.arg_size : says >= 1;
 	if (f->header.type != MESSAGE_INIT_DATA)
 		return true;
 	return f->init_data.fds_count <= BROOD_INIT_FDS_MAX &&

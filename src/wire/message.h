@@ -8,13 +8,13 @@
  *                          LEASE_END  LEASE_LOOK  LEASE_KILL  EXITING  DROPPED  RESIZE  RELOAD
  *                          FAULT  DRAINING  KEEP (+fd)  WISH_DONE  WISH_NONE
  *   supervisor -> engine   VERDICT (+fds)  POOL_READY  POOL_DEGRADED  STOPPED  PROGRESS  GRANTED
- *                          LEASE_OVER  RELOADED  KEY_FAULT  TAKEN  WISH
+ *                          LEASE_OVER  RELOADED  KEY_FAULT  TAKEN  WISH  SOCKET (+fd)
  *                          and on a datagram socket of their own, so that they never stand before
  *                          a verdict: LOG
  *   supervisor -> worker   RUN (+fds)  END  GRANT (+5 fds)  RECALL
  *   worker -> supervisor   READY  FINISHED (+fds)  ESCAPED  JOB_LOG  PROGRESS  LEFT  CALLED (a job
  *                          that made system calls is over, see slot_page.called)  WORN (the worker
- *                          is to be replaced)
+ *                          is to be replaced)  SOCKET (+fd)
  *   engine -> worker       on the side socket of a lease: WITH (+fds)
  *   worker -> engine       on the side socket of a lease: BACK (+fds)  PROGRESS
  *   supervisor -> spawner  SPAWN (+fds)
@@ -77,7 +77,7 @@ enum message_type {
 	MESSAGE_END,
 	MESSAGE_GRANT,
 	MESSAGE_RECALL,
-	/* PROGRESS also goes on to the engine, and over side sockets */
+	/* PROGRESS also goes on to the engine, and over side sockets; SOCKET to the engine */
 	MESSAGE_READY = 96,
 	MESSAGE_FINISHED,
 	MESSAGE_ESCAPED,
@@ -86,6 +86,7 @@ enum message_type {
 	MESSAGE_LEFT,
 	MESSAGE_CALLED,
 	MESSAGE_WORN,
+	MESSAGE_SOCKET,
 	MESSAGE_WITH = 128,
 	MESSAGE_BACK,
 	MESSAGE_SPAWN = 160,

@@ -13,6 +13,11 @@
  * bytes of the tag. `id` modulo the number of job records (same in engine and supervisor) is the
  * number of its record: the engine gives no id whose record is in use. FAULT has id, key, pool and
  * name: a job with a key, on a lease, has ended its worker (pool/poison.h).
+ *
+ * A job that is `carried` has a small request, and no socket. The request stands before the
+ * argument: request_size bytes, which arg_size counts, too. A small reply comes back behind
+ * FINISHED, and behind VERDICT. If the job asks for its socket, or its reply gets large, its worker
+ * makes a socket pair, and SOCKET brings the engine's end.
  */
 struct message_job {
 	uint64_t id;
@@ -43,10 +48,11 @@ struct message_job {
 	uint32_t pool; /* the pool whose workers may do the job */
 	/* Bytes of the tag with its NUL, at the end of the arg_size bytes. 0: no tag. */
 	uint32_t tag_size;
-	uint32_t priority, pad; /* enum brood_priority */
-	uint64_t key;           /* prefer the worker that had this key last; 0: none */
+	uint32_t priority; /* enum brood_priority */
+	uint32_t carried;  /* 1: request and reply travel in the messages */
+	uint64_t key;      /* prefer the worker that had this key last; 0: none */
 	char name[BROOD_NAME_MAX];
-}; /* fds: the job's socket, then the extra ones */
+}; /* fds: the job's socket, unless it is carried; then the extra ones */
 /* RUN: followed by arg_size bytes, as JOB. */
 struct message_run {
 	uint64_t id, sequence; /* sequence: as in the slot page word */
@@ -55,7 +61,8 @@ struct message_run {
 	uint64_t soft_ns; /* when the soft step is due, CLOCK_MONOTONIC; UINT64_MAX: never */
 	uint32_t attempt, arg_size;
 	uint32_t plugin_size;
-	uint16_t own_pair, tag_size;
+	uint16_t tag_size;
+	uint8_t own_pair, carried;
 	char name[BROOD_NAME_MAX];
 };
 /*
@@ -68,16 +75,25 @@ enum { WORN_JOBS = 1, WORN_MEMORY, WORN_WISH };
 struct message_about {
 	uint64_t id;
 };
+/* The most bytes of a carried reply: a record has room for them and the job's tag. */
+#define MESSAGE_REPLY_MAX (MESSAGE_ARG_MAX - BROOD_TAG_MAX)
+
+/* VERDICT: followed by arg_size bytes, the reply of a carried job. */
 struct message_verdict {
 	struct brood_verdict verdict;
+	uint32_t arg_size, pad;
 }; /* fds: those of the reply */
-/* told: enum brood_verdict_flags. cpu_us, peak_kb: if the pool's options ask. fds: of the reply. */
+/*
+ * FINISHED: followed by arg_size bytes, the reply of a carried job. told: enum brood_verdict_flags.
+ * cpu_us, peak_kb: if the pool's options ask. fds: of the reply.
+ */
 struct message_finished {
 	uint64_t id, sequence;
 	int32_t code;
 	uint32_t left;
 	uint32_t flags, told;
 	uint64_t cpu_us, peak_kb;
+	uint32_t arg_size, pad;
 };
 /* What FINISHED says of the worker and the job. RETIRING: the worker ends by itself now. */
 enum {

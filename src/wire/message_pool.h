@@ -31,9 +31,17 @@ struct message_resize {
 struct message_keep {
 	char name[BROOD_KEPT_NAME_MAX];
 };
+/*
+ * SOCKET: a carried job has a socket from now on, whose other end comes along. No fd: the end was
+ * lost on its way to the supervisor, and the reply with it.
+ */
+struct message_socket {
+	uint64_t id, sequence;
+};
 union message_asked {
 	struct message_resize resize;
 	struct message_keep keep;
+	struct message_socket socket;
 };
 /*
  * POOL_READY, POOL_DEGRADED: about this pool. STOPPED: about all pools. left: how many processes

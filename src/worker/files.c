@@ -19,18 +19,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-int brood_job_fd(struct brood_job *job) BROOD_NOEXCEPT { return job->bytes ? -ENOTSOCK : job->fd; }
-
-int brood_job_take_fd(struct brood_job *job) BROOD_NOEXCEPT
-{
-	if (job->bytes)
-		return -ENOTSOCK;
-	job->taken = true;
-	/* the socket stays open after the job, so the look for residue must not be left out */
-	syscalls_note();
-	return job->fd;
-}
-
 size_t brood_job_extra_fds(const struct brood_job *job) BROOD_NOEXCEPT { return job->extra.count; }
 
 int brood_job_extra_fd(struct brood_job *job, size_t index) BROOD_NOEXCEPT
@@ -177,6 +165,12 @@ void files_take_socket(struct brood_job *job, int fd, bool own_pair)
 	job->taken = false;
 	if (fd >= 0 && (!own_pair || job->attempt > 1))
 		make_blocking(fd);
+}
+
+void files_make_socket(struct brood_job *job, int fd)
+{
+	files_take_socket(job, fd, true);
+	note_identity(fd, &job->identity);
 }
 
 void files_take_extra(struct brood_job *job, struct frame *f, size_t first)

@@ -7,6 +7,8 @@
 #include "job.h"
 
 void files_take_socket(struct brood_job *job, int fd, bool own_pair);
+/* Gives the job a socket that the library has just made. */
+void files_make_socket(struct brood_job *job, int fd);
 void files_take_extra(struct brood_job *job, struct frame *f, size_t first);
 void files_take_stream(struct brood_job *job, int fd); /* fd is the library's, and blocking */
 /*

@@ -13,6 +13,7 @@
 
 #include "../os/text.h"
 #include "../os/title.h"
+#include "carried.h"
 #include "files.h"
 #include "hooks.h"
 #include "hygiene.h"
@@ -29,6 +30,7 @@ static void finished(const struct brood_job *job, const struct message_finished 
 	f.finished = *said;
 	f.finished.id = job->id;
 	f.finished.sequence = job->sequence;
+	carried_finish(job, &f);
 	for (uint32_t i = 0; i < job->back_count; i++)
 		f.fds[f.fds_count++] = job->back[i];
 	report_send(&f);
@@ -37,6 +39,7 @@ static void finished(const struct brood_job *job, const struct message_finished 
 static void take_job(struct brood_job *job, struct frame *f)
 {
 	const struct message_run *m = &f->run;
+	size_t carried = m->carried ? (size_t)m->request_size : 0;
 
 	job->id = m->id;
 	job->sequence = m->sequence;
@@ -48,10 +51,13 @@ static void take_job(struct brood_job *job, struct frame *f)
 	job->on_ring = job->bytes = job->engine_waits = false;
 	job->request = (struct job_request){ 0 };
 	job->reply = (struct job_reply){ .memfd = -1 };
-	job_set_arg(job, frame_rest(f), m->arg_size, m->plugin_size, m->tag_size);
+	if (m->carried)
+		carried_take(job, frame_rest(f));
+	job_set_arg(job, (const char *)frame_rest(f) + carried, m->arg_size - carried,
+		m->plugin_size, m->tag_size);
 	memcpy(job->name, m->name, sizeof job->name);
-	files_take_socket(job, frame_take_fd(f, 0), m->own_pair);
-	files_take_extra(job, f, 1);
+	files_take_socket(job, m->carried ? -1 : frame_take_fd(f, 0), m->own_pair);
+	files_take_extra(job, f, m->carried ? 0 : 1);
 }
 
 static bool callable(const struct brood_job *job)

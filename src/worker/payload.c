@@ -22,6 +22,7 @@
 
 #include "../os/shm.h"
 #include "bytes.h"
+#include "carried.h"
 #include "files.h"
 #include "library_call.h"
 #include "worker.h"
@@ -374,6 +375,11 @@ static int append(struct worker_lease *l, struct brood_job *job, const void *dat
 	return append_elsewhere(l, job, data, size);
 }
 
+static int make_way(struct brood_job *job, size_t size)
+{
+	return job->bytes && !job->on_ring ? carried_make_way(job, size) : 0;
+}
+
 static ssize_t write_piece(struct brood_job *job, const void *data, size_t size)
 {
 	struct job_reply *r = &job->reply;
@@ -384,6 +390,10 @@ static ssize_t write_piece(struct brood_job *job, const void *data, size_t size)
 		return r->error;
 	if (size == 0)
 		return 0;
+	if (!job->on_ring) {
+		carried_write(job, data, size);
+		return (ssize_t)size;
+	}
 	r->error = append(&the_lease, job, data, size);
 	/* bytes that are lost count, too: the verdict tells how many the reply had */
 	r->size += size;
@@ -447,6 +457,10 @@ void *payload_room(struct brood_job *job, size_t size)
 
 ssize_t brood_job_write(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
 {
+	int r = make_way(job, size);
+
+	if (r < 0)
+		return r;
 	if (job->bytes)
 		return write_memory(job, data, size);
 	if (job->reply.room)
@@ -467,8 +481,10 @@ static ssize_t reply_on_socket(struct brood_job *job, const void *data, size_t s
 
 ssize_t brood_job_reply(struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT
 {
-	ssize_t n;
+	ssize_t n = make_way(job, size);
 
+	if (n < 0)
+		return n;
 	if (!job->bytes)
 		return job->reply.room ? -EPIPE : reply_on_socket(job, data, size);
 	n = write_memory(job, data, size);

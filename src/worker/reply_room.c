@@ -11,6 +11,7 @@
 
 #include "../os/shm.h"
 #include "bytes.h"
+#include "carried.h"
 #include "library_call.h"
 #include "payload.h"
 #include "worker.h"
@@ -52,6 +53,7 @@ static int make_file(struct brood_job *job, size_t size)
 static int make_room(struct brood_job *job, size_t size)
 {
 	struct job_reply *reply = &job->reply;
+	int r;
 
 	if (the_worker.forked && job->bytes)
 		return -EPERM;
@@ -59,6 +61,9 @@ static int make_room(struct brood_job *job, size_t size)
 		return -EPIPE;
 	if (reply->size > 0 || job->request_size == BROOD_SIZE_UNKNOWN || size == 0)
 		return -EINVAL;
+	/* a carried job gets its socket: its reply must not be sent before the job has filled it */
+	if (job->bytes && !job->on_ring && (r = carried_make_socket(job)) < 0)
+		return r;
 	if (!job->bytes)
 		return map(job, -1, size);
 	reply->room = payload_room(job, size);

@@ -19,6 +19,7 @@
  *   conduct       whether a job needs a look
  *   payload       a job's request and reply: on its socket, or in memory
  *   loans         memory of the engine's that requests lie in
+ *   carried       a small request and reply that travel in the messages
  *   worker_lease  the worker's half of a lease
  *   hygiene       what a job left behind: looked for, put right, and what that costs
  *   handlers      the part of that which is about handlers

@@ -308,6 +308,7 @@ static int odd_file(uint64_t *r)
 static const uint8_t types[] = {
 	MESSAGE_READY,
 	MESSAGE_FINISHED,
+	MESSAGE_SOCKET,
 	MESSAGE_ESCAPED,
 	MESSAGE_JOB_LOG,
 	MESSAGE_PROGRESS,
@@ -339,6 +340,13 @@ static void fill_frame(struct frame *f, uint64_t *r)
 		f->finished.id = hostile_random(r) % 200;
 		f->finished.sequence = sequence;
 		f->finished.flags = hostile_random(r) % 16;
+		f->finished.arg_size = 0;
+		if (hostile_random(r) % 2)
+			frame_append(f, f->bytes, hostile_random(r) % MESSAGE_ARG_MAX);
+		break;
+	case MESSAGE_SOCKET:
+		f->asked.socket.id = hostile_random(r) % 200;
+		f->asked.socket.sequence = sequence;
 		break;
 	case MESSAGE_LEFT:
 		f->left.id = hostile_random(r) % 200;

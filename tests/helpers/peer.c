@@ -97,26 +97,6 @@ void peer_hear(struct peer *p, struct frame *f, enum message_type type)
 	CHECK_EQ(f->header.type, type);
 }
 
-static void job_of_frame(struct frame *f, struct peer_job *ret)
-{
-	ret->message = f->job;
-	ret->id = f->job.id;
-	memcpy(ret->arg, frame_rest(f), f->job.arg_size);
-	ret->fd = frame_take_fd(f, 0);
-	frame_done(f);
-}
-
-void peer_job(struct peer *p, struct peer_job *ret)
-{
-	struct frame f;
-
-	peer_hear(p, &f, MESSAGE_JOB);
-	job_of_frame(&f, ret);
-	CHECK_GE(ret->fd, 0);
-}
-
-/* ---- saying ---- */
-
 static void say(int fd, struct frame *f)
 {
 	struct pollfd out = { .fd = fd, .events = POLLOUT };
@@ -126,6 +106,46 @@ static void say(int fd, struct frame *f)
 		CHECK_GT(poll(&out, 1, test_scaled(PEER_WAIT_MS)), 0);
 	CHECK(r == 0 || r == -EPIPE || r == -ECONNRESET);
 }
+
+/* Gives a carried job a socket, as the worker of a job does that asks for its socket. */
+static int make_socket(struct peer *p, const struct frame *f)
+{
+	const char *request = frame_rest(f);
+	struct frame socket;
+	int pair[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK(peer_write_all(pair[0], request, f->job.request_size));
+	shutdown(pair[0], SHUT_WR);
+	frame_begin(&socket, MESSAGE_SOCKET)->asked.socket.id = f->job.id;
+	socket.fds[socket.fds_count++] = pair[0];
+	say(p->channel, &socket);
+	close(pair[0]);
+	return pair[1];
+}
+
+static void job_of_frame(struct peer *p, struct frame *f, struct peer_job *ret)
+{
+	size_t request = f->job.carried ? f->job.request_size : 0;
+
+	ret->message = f->job;
+	ret->message.arg_size -= request;
+	ret->id = f->job.id;
+	memcpy(ret->arg, (const char *)frame_rest(f) + request, ret->message.arg_size);
+	ret->fd = f->job.carried ? make_socket(p, f) : frame_take_fd(f, 0);
+	frame_done(f);
+}
+
+void peer_job(struct peer *p, struct peer_job *ret)
+{
+	struct frame f;
+
+	peer_hear(p, &f, MESSAGE_JOB);
+	job_of_frame(p, &f, ret);
+	CHECK_GE(ret->fd, 0);
+}
+
+/* ---- saying ---- */
 
 void peer_say(struct peer *p, enum message_type type)
 {
@@ -229,7 +249,7 @@ static void serve_job(struct serving *serving, struct frame *f)
 
 	CHECK(s);
 	s->peer = serving->peer;
-	job_of_frame(f, &s->job);
+	job_of_frame(s->peer, f, &s->job);
 	while (service->fn && (uint64_t)(uintptr_t)service->fn != s->job.message.fn)
 		service++;
 	CHECK(service->fn);

@@ -307,8 +307,10 @@ static void bad_buffers(void)
 	bytes = (struct engine_bytes){ request, SIZE_MAX, reply, 1 };
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EINVAL);
 	CHECK_EQ(v.outcome, 77);
-	bytes = (struct engine_bytes){ (const void *)8, 1, reply, 1 }; /* never mapped */
+	/* never mapped: seen where a socket takes the bytes, since the request is large */
+	bytes = (struct engine_bytes){ (const void *)8, MESSAGE_ARG_MAX + 1, reply, 1 };
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), -EFAULT);
+	/* the peer answers over a socket */
 	bytes = (struct engine_bytes){ request, 1, (void *)8, 1 };
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EFAULT);
 	CHECK_EQ(v.outcome, BROOD_DONE);

@@ -26,7 +26,7 @@ static const struct {
 	{ MESSAGE_STOP, sizeof(struct message_stop), 0, false, false },
 	{ MESSAGE_NOTIFY, sizeof(struct message_notify), 0, true, false },
 	{ MESSAGE_INIT_DATA, sizeof(struct message_init_data), 0, false, false },
-	{ MESSAGE_VERDICT, sizeof(struct message_verdict), 0, false, false },
+	{ MESSAGE_VERDICT, sizeof(struct message_verdict), 0, true, false },
 	{ MESSAGE_POOL_READY, sizeof(struct message_pool), 0, false, false },
 	{ MESSAGE_POOL_DEGRADED, sizeof(struct message_pool), 0, false, false },
 	{ MESSAGE_STOPPED, sizeof(struct message_pool), 0, false, false },
@@ -34,7 +34,8 @@ static const struct {
 	{ MESSAGE_RUN, sizeof(struct message_run), 1, true, false },
 	{ MESSAGE_END, 0, 0, false, false },
 	{ MESSAGE_READY, sizeof(struct message_ready), 0, false, false },
-	{ MESSAGE_FINISHED, sizeof(struct message_finished), 0, false, false },
+	{ MESSAGE_FINISHED, sizeof(struct message_finished), 0, true, false },
+	{ MESSAGE_SOCKET, sizeof(struct message_socket), 0, false, false },
 	{ MESSAGE_ESCAPED, sizeof(struct message_escaped), 0, false, false },
 	{ MESSAGE_JOB_LOG, sizeof(struct message_job_log), 0, false, true },
 	{ MESSAGE_CALLED, 0, 0, false, false },
@@ -144,6 +145,8 @@ static uint32_t *rest_size(struct frame *f)
 	switch (f->header.type) {
 	case MESSAGE_JOB: return &f->job.arg_size;
 	case MESSAGE_NOTIFY: return &f->notify.arg_size;
+	case MESSAGE_VERDICT: return &f->verdict.arg_size;
+	case MESSAGE_FINISHED: return &f->finished.arg_size;
 	default: return &f->run.arg_size;
 	}
 }
@@ -182,6 +185,36 @@ Test(unit_frame, the_rest_has_the_size_that_it_says)
 		make(&f, i);
 		*rest_size(&f) = UINT32_MAX;
 		cr_assert_eq(frame_decode(&f, f.header.size), -EBADMSG);
+	}
+}
+
+/* Only a carried job comes without a socket, and then the message has the whole request. */
+Test(unit_frame, a_job_has_a_socket_or_its_request_in_the_message)
+{
+	static const unsigned char data[24];
+
+	for (int run = 0; run < 2; run++) {
+		for (int carried = 0; carried < 2; carried++) {
+			for (uint32_t fds = 0; fds < 2; fds++) {
+				for (uint64_t request = 22; request < 27; request++) {
+					bool good = carried ? request <= sizeof data : fds > 0;
+					struct frame f;
+
+					frame_begin(&f, run ? MESSAGE_RUN : MESSAGE_JOB);
+					frame_append(&f, data, sizeof data);
+					if (run) {
+						f.run.carried = (uint8_t)carried;
+						f.run.request_size = request;
+					} else {
+						f.job.carried = (uint32_t)carried;
+						f.job.request_size = request;
+					}
+					f.fds_count = f.header.fds = fds;
+					cr_assert_eq(frame_decode(&f, f.header.size),
+						good ? 0 : -EBADMSG);
+				}
+			}
+		}
 	}
 }
 
