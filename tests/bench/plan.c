@@ -69,6 +69,27 @@ static void plan_handoff(struct plan *plan)
 		"brood_submit() through the supervisor: 8 workers, 64 jobs out, echo of 64 bytes");
 }
 
+/* Unpinned: on one CPU the scheduler decides who waits for whom. */
+static void plan_give(struct plan *plan)
+{
+	const struct params p = { .workers = 32, .out = 32 };
+	struct group *g = add_group(plan, "give", ONLY(UNPINNED));
+	uint32_t forks = add_stand(g, &floor_forks, &p), give = add_stand(g, &bench_give, &p);
+	const struct reading once = { give, 1 }, forks_once = { forks, 1 };
+	struct row *row = add_row(g, first(forks), beside(forks, "forks"), "forks.keep");
+
+	row->bare = true;
+	say(row, "a server that forks a child for each of 32 TCP clients that stay: a request");
+	say(add_row(g, first(give), beside(forks, "forks"), "give.keep"),
+		"brood_give() of 32 TCP clients that stay, 32 workers: a request");
+	add_bound(g, UNPINNED, TIMES_AT_MOST, first(forks), 1.0,
+		"given clients that stay: a request, of a server that forks");
+	say(add_row(g, once, (struct beside){ forks_once, "forks" }, "give.once"),
+		"the same with a new client for each request: connection, job, verdict");
+	add_bound(g, UNPINNED, TIMES_AT_MOST, forks_once, 1.0,
+		"a given client with one request: of a server that forks");
+}
+
 static void plan_lease(struct plan *plan)
 {
 	const struct params p = { .workers = 1, .path = BROOD_PATH_LEASE };
@@ -417,6 +438,7 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	}
 	plan_floors(plan);
 	plan_handoff(plan);
+	plan_give(plan);
 	plan_lease(plan);
 	plan_callers(plan);
 	plan_forced(plan);
