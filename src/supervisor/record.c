@@ -84,14 +84,23 @@ bool record_reply_fits(const struct job *job, const struct message_finished *m)
 }
 
 /* The tag stays, behind the reply. */
-static void keep_reply(struct job *job, const struct frame *f)
+static void keep_reply(struct job *job, const void *reply, uint32_t size)
 {
 	struct message_job *m = &job->message;
 
-	job->carried.reply_size = f->finished.arg_size;
-	memmove(job->arg + job->carried.reply_size, record_tag(job), m->tag_size);
-	memcpy(job->arg, frame_rest(f), job->carried.reply_size);
-	m->arg_size = job->carried.reply_size + m->tag_size;
+	memmove(job->arg + size, record_tag(job), m->tag_size);
+	memcpy(job->arg, reply, size);
+	job->carried.reply_size = size;
+	m->arg_size = size + m->tag_size;
+}
+
+void record_take_so_far(struct job *job, const struct trace_page *page, uint64_t sequence)
+{
+	uint32_t size = atomic_load(&page->reply_size);
+
+	if (job->message.carried && !job->carried.has_socket && size <= sizeof page->reply &&
+		atomic_load(&page->reply_sequence) == sequence)
+		keep_reply(job, page->reply, size);
 }
 
 void record_take_reply(struct job *job, struct frame *f)
@@ -99,7 +108,7 @@ void record_take_reply(struct job *job, struct frame *f)
 	record_close_own_fds(job);
 	job->replied = true;
 	if (f->finished.arg_size > 0)
-		keep_reply(job, f);
+		keep_reply(job, frame_rest(f), f->finished.arg_size);
 	for (size_t i = 0; i < f->fds_count && i < BROOD_JOB_FDS_MAX && !f->fds_lost; i++)
 		job->fds[job->fds_count++] = frame_take_fd(f, i);
 }

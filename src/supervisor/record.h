@@ -9,6 +9,7 @@
 
 #include "root.h"
 #include "../wire/frame.h"
+#include "../wire/trace_page.h"
 
 /* A carried job: message_job.h. */
 struct job_carried {
@@ -86,6 +87,8 @@ void record_let_go_files(struct job *job);
  * carried reply take the place of request and argument.
  */
 void record_take_reply(struct job *job, struct frame *f);
+/* The worker of a carried job has died: keeps what there is of the reply, for the last verdict. */
+void record_take_so_far(struct job *job, const struct trace_page *page, uint64_t sequence);
 /* True: FINISHED has no more bytes than a reply of this job can have there. */
 bool record_reply_fits(const struct job *job, const struct message_finished *m);
 /* The job's verdict is complete: the record waits until the engine's socket takes it. */

@@ -16,6 +16,7 @@
 #define TRACE_MODULES  8
 #define TRACE_BUILD_ID 20
 #define TRACE_PATH     416
+#define TRACE_REPLY    1024       /* MESSAGE_REPLY_MAX */
 #define TRACE_NOWHERE  UINT16_MAX /* the address is in no module that the worker knows */
 
 enum trace_kind {
@@ -62,8 +63,15 @@ struct trace_page {
 	_Atomic uint32_t progress_size;
 	struct trace_stack stack;
 	char progress[BROOD_REPORT_TEXT];
+	/*
+	 * What a carried job (message_job.h) has replied so far, and which job. The size is stored
+	 * after the bytes: so it is true whenever the worker dies.
+	 */
+	_Atomic uint64_t reply_sequence;
+	_Atomic uint32_t reply_size;
+	_Alignas(64) unsigned char reply[TRACE_REPLY];
 };
-_Static_assert(sizeof(struct trace_page) <= 4096, "one page is enough");
+_Static_assert(sizeof(struct trace_page) <= 8192, "two pages are enough");
 
 /*
  * Where the worker's code was when a program outside last asked (brood-ctl stack). It stands on the

@@ -2,7 +2,8 @@
 /*
  * carried.c - jobs by handoff whose request and reply are small. The request came in RUN, and the
  * reply goes back in FINISHED, so that no socket is made: for a small job the socket's system calls
- * cost more than all else.
+ * cost more than all else. Until the job has ended, the reply stands in the slot's trace page,
+ * where the supervisor finds what there is of it if the worker dies.
  *
  * A job may ask for its socket (brood_job_fd()), or its reply may outgrow the message. Then the
  * worker makes a socket pair, writes the rest of the request into one end, and sends this end to
@@ -16,11 +17,14 @@
 #include "report.h"
 #include "worker.h"
 
+#include "../wire/trace_page.h"
+
 #include <sys/socket.h>
 
 /* Aligned for any type, as requests on a lease are. */
 static _Alignas(64) unsigned char request[MESSAGE_ARG_MAX];
-static _Alignas(64) unsigned char reply[MESSAGE_REPLY_MAX];
+
+_Static_assert(TRACE_REPLY == MESSAGE_REPLY_MAX, "a whole reply fits");
 
 static bool is_carried(const struct brood_job *job) { return job->bytes && !job->on_ring; }
 
@@ -31,19 +35,24 @@ void carried_take(struct brood_job *job, const void *data)
 	job->request.bytes = request;
 	job->bytes = true;
 	job->reply = (struct job_reply){ .memfd = -1 };
+	atomic_store(&the_worker.trace_page->reply_size, 0);
+	atomic_store(&the_worker.trace_page->reply_sequence, job->sequence);
 }
 
 void carried_write(struct brood_job *job, const void *data, size_t size)
 {
+	struct trace_page *page = the_worker.trace_page;
+
 	if (size > 0)
-		memcpy(reply + job->reply.size, data, size);
+		memcpy(page->reply + job->reply.size, data, size);
 	job->reply.size += size;
+	atomic_store(&page->reply_size, (uint32_t)job->reply.size);
 }
 
 void carried_finish(const struct brood_job *job, struct frame *f)
 {
 	if (is_carried(job))
-		frame_append(f, reply, (size_t)job->reply.size);
+		frame_append(f, the_worker.trace_page->reply, (size_t)job->reply.size);
 }
 
 /* A new socket has room for all of it, so no send() waits. */
@@ -53,7 +62,8 @@ static int fill(struct brood_job *job, const int fds[2])
 
 	if (left > 0 && send(fds[0], request + job->request.read, left, MSG_NOSIGNAL) < 0)
 		return -errno;
-	if (job->reply.size > 0 && send(fds[1], reply, job->reply.size, MSG_NOSIGNAL) < 0)
+	if (job->reply.size > 0 &&
+		send(fds[1], the_worker.trace_page->reply, job->reply.size, MSG_NOSIGNAL) < 0)
 		return -errno;
 	if (shutdown(fds[0], SHUT_WR) < 0 || (job->reply.ended && shutdown(fds[1], SHUT_WR) < 0))
 		return -errno;
@@ -101,7 +111,7 @@ int carried_make_way(struct brood_job *job, size_t size)
 {
 	struct job_reply *r = &job->reply;
 
-	if (size <= sizeof reply - r->size || the_worker.forked || r->ended)
+	if (size <= MESSAGE_REPLY_MAX - r->size || the_worker.forked || r->ended)
 		return 0;
 	if (r->error == 0)
 		r->error = carried_make_socket(job);

@@ -216,12 +216,10 @@ static inline uint64_t now_ns(void)
 static inline double us_each(uint64_t ns, uint32_t jobs) { return (double)ns / 1000 / jobs; }
 
 extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2,
-	floor_f2v, floor_f5, floor_f5v, floor_pool, floor_latency,
-	floor_forks;
+	floor_f2v, floor_f5, floor_f5v, floor_pool, floor_latency, floor_forks;
 extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork,
 	bench_spawn, bench_idle, bench_map, bench_reply, bench_request, bench_crowd, bench_loan,
-	bench_loan_all, bench_loan_copy, latency_call, latency_submit, latency_talk,
-	bench_give;
+	bench_loan_all, bench_loan_copy, latency_call, latency_submit, latency_talk, bench_give;
 /* The figures of crowd.c: in us, but for the memory. */
 enum crowd_value {
 	READY,

@@ -276,6 +276,8 @@ static void deaths(void)
 			-EREMOTEIO);
 		verdict_is(&v, BROOD_CRASHED, BROOD_DETAIL_OUTSIDE);
 		CHECK_EQ(v.attempts, 2);
+		CHECK_EQ(v.reply_size, 4);
+		CHECK_MEM(reply, "part", 4);
 	}
 	echoes(job_echo, 16);
 	CHECK(WAIT_UNTIL(pool_full(brood), POOL_READY_MS));
