@@ -183,13 +183,8 @@ end:	skip
 /* hear(): the flag goes first, then the channel is read to its end. */
 inline hears(me)
 {
-#ifdef MUTANT_HEARS_FIRST
-	heard = heard || (w == 0 && sent);
-	EXCHANGE(me, ATTENTION + w, 0)
-#else
 	EXCHANGE(me, ATTENTION + w, 0);
 	heard = heard || (w == 0 && sent)
-#endif
 }
 
 proctype worker(byte w)
