@@ -16,12 +16,12 @@
  *   mode       Pinned: all processes of all stations run on one CPU, which is set before
  *              brood_start(); there figures repeat. Unpinned: they run where the kernel puts them.
  *
- * plan.c, plan_crowd.c, plan_loan.c, plan_latency.c and plan_peers.c (peers.h) list the rows. run.c
- * runs groups. station.c is the station's side. pool.c starts a pool and checks verdicts. floors.c
- * and passing.c are the floors. open.c, callers.c, submit.c, map.c, fork.c, idle.c, large.c,
- * loan.c, crowd.c and latency_ways.c are the measured things. latency.c gives open loads
- * (arrivals.c), also to the control, latency_pool.c. tree.c asks the scheduler and finds processes.
- * table.c, json.c and markdown.c print the results.
+ * plan.c, plan_calls.c, plan_crowd.c, plan_loan.c, plan_latency.c and plan_peers.c (peers.h) list
+ * the rows. run.c runs groups. station.c is the station's side. pool.c starts a pool and checks
+ * verdicts. floors.c and passing.c are the floors. open.c, callers.c, submit.c, map.c, fork.c,
+ * idle.c, large.c, loan.c, calls.c, crowd.c and latency_ways.c are the measured things. latency.c
+ * gives open loads (arrivals.c), also to the control, latency_pool.c. tree.c asks the scheduler and
+ * finds processes. table.c, json.c and markdown.c print the results.
  *
  * Every reply is compared and every verdict checked, within the measured time. A wrong one fails
  * the run with exit status 2: a fast wrong answer is no figure.
@@ -59,6 +59,9 @@ struct params {
 	uint32_t rate;    /* of an open load (arrivals.h): jobs a second */
 	bool heavy;       /* an open load: one job in a hundred is long */
 	uint64_t touched; /* how many bytes the engine has written to before it starts the pool */
+	uint32_t calls;   /* calls.c: harmless system calls of a job */
+	bool pair;        /* calls.c: open() and close() instead */
+	bool trusted;     /* calls.c: BROOD_JOB_TRUSTED */
 	bool epoll;       /* the engine sleeps in an event loop of its own */
 	bool many;        /* jobs are given by brood_submit_many() */
 	bool kept;        /* idle: the leases are not returned */
@@ -216,10 +219,12 @@ static inline uint64_t now_ns(void)
 static inline double us_each(uint64_t ns, uint32_t jobs) { return (double)ns / 1000 / jobs; }
 
 extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2,
-	floor_f2v, floor_f5, floor_f5v, floor_pool, floor_latency, floor_forks;
+	floor_f2v, floor_f5, floor_f5v, floor_pool, floor_latency, floor_forks, floor_trap,
+	floor_bare;
 extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork,
 	bench_spawn, bench_idle, bench_map, bench_reply, bench_request, bench_crowd, bench_loan,
-	bench_loan_all, bench_loan_copy, latency_call, latency_submit, latency_talk, bench_give;
+	bench_loan_all, bench_loan_copy, bench_calls, latency_call, latency_submit, latency_talk,
+	bench_give;
 /* The figures of crowd.c: in us, but for the memory. */
 enum crowd_value {
 	READY,

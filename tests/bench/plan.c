@@ -451,6 +451,7 @@ void plan_make(struct plan *plan, const struct settings *settings)
 	plan_many_submit(plan);
 	plan_arrays(plan);
 	plan_threads(plan);
+	plan_calls(plan, settings->quick);
 	plan_latency(plan, settings->quick);
 	plan_map(plan, settings->quick);
 	plan_processes(plan, settings->quick);

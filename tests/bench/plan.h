@@ -29,6 +29,8 @@ static inline struct beside beside(uint32_t stand, const char *name)
 
 /* plan_loan.c: requests that are not copied. */
 void plan_loan(struct plan *plan);
+/* plan_calls.c: jobs that make system calls. */
+void plan_calls(struct plan *plan, bool quick);
 /* plan_crowd.c: thousands of workers. */
 void plan_crowd(struct plan *plan, uint32_t workers);
 /* plan_latency.c: open loads. */
