@@ -235,12 +235,14 @@ static void call(void)
 /* The engine takes the job back, while the worker takes it. */
 static void withdrawal(void)
 {
-	uint64_t ran = atomic_load(&seen->ran), sequence = fake_push(&ring, runs, NULL, 0);
+	uint64_t ran = atomic_load(&seen->ran), first = hold(0), sequence;
 	bool mine;
 
-	for (volatile unsigned i = dice(300); i > 0; i--)
-		;
+	sequence = fake_push(&ring, runs, NULL, 0);
+	let_go();
 	mine = ring_withdraw(ring.up, sequence);
+	spin_for(first);
+	take();
 	spin_for(sequence);
 	CHECK_MSG(atomic_load(&seen->ran) - ran == !mine, "job %ju: %s, and it ran %ju times",
 		(uintmax_t)sequence, mine ? "withdrawn" : "not withdrawn",
