@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loans_hostile.c - buffers of brood_request_new(): a worker cannot write to the memory, whatever it
- * tries.
+ * loans_hostile.c - buffers of brood_request_new(): a worker cannot write to the memory, whatever
+ * it tries.
  */
 #define _GNU_SOURCE
 #include "loans.h"
