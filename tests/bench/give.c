@@ -198,5 +198,5 @@ static void give_open(const struct params *p)
 
 static void forks_open(const struct params *p) { listen_here(p); }
 
-const struct kind bench_give = { give_open, give_block };
-const struct kind floor_forks = { forks_open, give_block };
+const struct kind bench_give = { .open = give_open, .block = give_block };
+const struct kind floor_forks = { .open = forks_open, .block = give_block };
