@@ -73,16 +73,20 @@ static void round_prepare(struct round *round, struct wait *wait, uint64_t now)
 static void round_poll(struct round *round, uint64_t now)
 {
 	int n = poll(round->fds, POLL_COUNT, time_poll_ms(now, round->until));
+	int error = n < 0 ? errno : 0;
 
 	if (n > 0)
 		return;
-	if (n < 0 && errno != EINTR) {
+	if (n < 0 && error != EINTR) {
 		struct timespec pause = { .tv_nsec = (long)NS_PER_MS };
 
 		nanosleep(&pause, NULL);
 	}
 	for (int i = 0; i < POLL_COUNT; i++)
 		round->fds[i].revents = 0;
+	/* EINVAL: the program has set its limit on open files below POLL_COUNT */
+	if (error == EINVAL && round->fds[POLL_CHANNEL].fd >= 0)
+		round->fds[POLL_CHANNEL].revents = POLLIN;
 }
 
 static void round_dispatch(const struct round *round, struct wait *wait)

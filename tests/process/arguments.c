@@ -34,6 +34,9 @@ static void still_well(void)
 	CHECK_EQ(pool_stats(brood).died, 0);
 }
 
+/* A request that does not travel in the messages of a handed-off job. */
+static const char large[2 * BROOD_ARG_MAX];
+
 static const char *bad_address(void)
 {
 	void *p = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -110,13 +113,15 @@ static void calls(void)
 		-EFAULT, "not a function");
 	REFUSES(brood_call(brood, (brood_fn *)(uintptr_t)-1, NULL, 0, NULL, 0, NULL, NULL), -EFAULT,
 		"not a function");
-	REFUSES(brood_call(brood, job_echo, bad_address(), 5, small, 4, &handed, &v), -EFAULT,
-		"request");
+	/* a small request is read by the caller itself, so a bad pointer is a crash */
+	REFUSES(brood_call(
+			brood, job_echo, bad_address(), 2 * BROOD_ARG_MAX, small, 4, &handed, &v),
+		-EFAULT, "request");
 	REFUSES(brood_call(brood, job_echo, "12345", 5, small, 4, NULL, &v), -EMSGSIZE, "5 bytes");
 	CHECK_EQ(v.reply_size, 5);
 	CHECK_MEM(small, "1234", 4);
-	REFUSES(brood_call(brood, job_echo, "12345", 5, (char *)(uintptr_t)bad_address(), 5,
-			&handed, &v),
+	REFUSES(brood_call(brood, job_echo, large, sizeof large, (char *)(uintptr_t)bad_address(),
+			sizeof large, &handed, &v),
 		-EFAULT, "reply");
 	/* a wrong size of the buffer, which nobody can find out */
 	CHECK_EQ(brood_call(brood, job_echo, "1234", 4, small, SSIZE_MAX, NULL, &v), 4);
@@ -331,8 +336,6 @@ static int asks_oddly(struct brood_job *job)
 
 	WANT(brood_job_read(job, nothing, 0) == 0);
 	WANT(brood_job_read_all(job, nothing, 0) == 0);
-	WANT(brood_job_read(job, (void *)(uintptr_t)bad_address(), 5) == -EFAULT);
-	WANT(brood_job_write(job, bad_address(), 5) == -EFAULT);
 	WANT(brood_job_write(job, nothing, 0) == 0);
 	/* returns what is there, whatever the caller asked for */
 	WANT(brood_job_read(job, nothing, SIZE_MAX) == 5);

@@ -52,6 +52,20 @@ int pthread_mutex_lock(pthread_mutex_t *mutex)
 	return lock(mutex);
 }
 
+int pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+	static int (*_Atomic real)(pthread_mutex_t *);
+	int (*lock)(pthread_mutex_t *) = atomic_load(&real);
+
+	if (!lock) {
+		lock = (int (*)(pthread_mutex_t *))(uintptr_t)dlsym(
+			RTLD_NEXT, "pthread_mutex_trylock");
+		atomic_store(&real, lock);
+	}
+	hook_hold();
+	return lock(mutex);
+}
+
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	int (*sending)(enum message_type) = atomic_load(&hooks.sending);

@@ -66,8 +66,8 @@ static void what_it_has(void)
 	brood = pool_start(&options);
 	CHECK(getenv("NOTIFY_SOCKET") == NULL);
 	CHECK_EQ(brood_call(brood, inventories, NULL, 0, &i, sizeof i, NULL, NULL), sizeof i);
-	/* 0-2, the channel, the keep-list, the job's socket, two that refuse */
-	CHECK_EQ(i.fds, 8);
+	/* 0-2, the channel, the keep-list, two that refuse */
+	CHECK_EQ(i.fds, 7);
 	CHECK(i.stdin_null);
 	CHECK(i.kept_open);
 	CHECK(i.secret_refuses);

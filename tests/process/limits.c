@@ -116,6 +116,9 @@ static void two_files(void)
 }
 Test(limits, two_files_a_worker) { case_run(two_files, 60000); }
 
+/* A request that does not travel in the messages of a handed-off job: the job needs a socket. */
+static const char large[2 * BROOD_ARG_MAX];
+
 /* ---- the supervisor has no file left ---- */
 
 static void squeeze(rlim_t soft)
@@ -139,7 +142,8 @@ static void supervisor_full(void)
 	CHECK_EQ(prlimit(proc_supervisor(), RLIMIT_NOFILE, NULL, &before), 0);
 	squeeze(3);
 	for (int i = 0; i < 20; i++) {
-		CHECK_EQ(brood_call(brood, job_nothing, "request", 7, &c, 1, NULL, &v), -EAGAIN);
+		CHECK_EQ(brood_call(brood, job_nothing, large, sizeof large, &c, 1, NULL, &v),
+			-EAGAIN);
 		CHECK_EQ(v.outcome, BROOD_REFUSED);
 		CHECK_EQ(v.detail, BROOD_DETAIL_FD_LOST);
 		CHECK_EQ(v.started, 0);
@@ -181,7 +185,7 @@ static void worker_full(void)
 		before = pool_ask_pid(brood);
 		CHECK_EQ(POOL_CALL(brood, shuts_the_door).outcome, BROOD_DONE);
 		for (int i = 0; i < 10; i++) {
-			v = POOL_CALL(brood, job_nothing);
+			v = pool_call(brood, job_nothing, "job_nothing", large, sizeof large, NULL);
 			CHECK_MSG(v.outcome == BROOD_DONE, "%s, %s", brood_outcome_name(v.outcome),
 				brood_detail_name(v.detail));
 		}
@@ -203,7 +207,8 @@ static void worker_full_once(void)
 
 	brood = pool_start(&options);
 	CHECK_EQ(POOL_CALL(brood, shuts_the_door).outcome, BROOD_DONE);
-	v = pool_call_with(brood, job_nothing, &once);
+	once.size = sizeof once;
+	brood_call(brood, job_nothing, large, sizeof large, NULL, 0, &once, &v);
 	CHECK_EQ(v.outcome, BROOD_REFUSED);
 	CHECK_EQ(v.detail, BROOD_DETAIL_FD_LOST);
 	CHECK_EQ(v.started, 0);

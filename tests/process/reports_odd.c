@@ -122,7 +122,7 @@ static struct trace_page *find_trace_page(void)
 
 	while (maps && fgets(line, sizeof line, maps))
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 &&
-			strcmp(rights, "rw-s") == 0 && to - from == 4096 &&
+			strcmp(rights, "rw-s") == 0 && to - from == 8192 &&
 			strstr(line, "/dev/zero"))
 			found = from;
 	if (maps)
