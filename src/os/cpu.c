@@ -7,27 +7,7 @@
 #include "cgroup.h"
 
 #include <sched.h>
-#include <stddef.h>
 #include <sys/prctl.h>
-
-/* As in <sys/rseq.h>, which C libraries before 2.35 lack, and the two symbols with it. */
-struct cpu_rseq {
-	uint32_t cpu_id_start, cpu_id;
-};
-extern const ptrdiff_t __rseq_offset __attribute__((weak));
-extern const unsigned int __rseq_size __attribute__((weak));
-
-uint32_t cpu_now(void)
-{
-	const struct cpu_rseq *rseq;
-	uint32_t id;
-
-	if (!&__rseq_size || __rseq_size == 0)
-		return CPU_UNKNOWN;
-	rseq = (const void *)((const char *)__builtin_thread_pointer() + __rseq_offset);
-	id = *(const volatile uint32_t *)&rseq->cpu_id;
-	return id <= INT32_MAX ? id + 1 : CPU_UNKNOWN; /* negative: the kernel has not said */
-}
 
 uint32_t cpu_usable(const char *root)
 {

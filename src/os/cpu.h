@@ -4,16 +4,34 @@
 #define BROOD_OS_CPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CPU_UNKNOWN 0u
 
+/* As in <sys/rseq.h>, which C libraries before 2.35 lack, and the two symbols with it. */
+struct cpu_rseq {
+	uint32_t cpu_id_start, cpu_id;
+};
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+extern const unsigned int __rseq_size __attribute__((weak));
+
 /*
  * The CPU of this thread, counted from 1; CPU_UNKNOWN: the C library has no restartable sequences
  * (rseq), whose word the kernel keeps up to date. Reads this thread's own memory, no more: to ask
- * by sched_getcpu() would cost a hundred times as much.
+ * by sched_getcpu() would cost a hundred times as much. On a job's path, so inline.
  */
-uint32_t cpu_now(void);
+static inline uint32_t cpu_now(void)
+{
+	const struct cpu_rseq *rseq;
+	uint32_t id;
+
+	if (!&__rseq_size || __rseq_size == 0)
+		return CPU_UNKNOWN;
+	rseq = (const void *)((const char *)__builtin_thread_pointer() + __rseq_offset);
+	id = *(const volatile uint32_t *)&rseq->cpu_id;
+	return id <= INT32_MAX ? id + 1 : CPU_UNKNOWN; /* negative: the kernel has not said */
+}
 /* Tells the CPU that another process runs beside this thread, which spins. */
 static inline void cpu_relax(void)
 {
