@@ -59,9 +59,11 @@ static bool spin(struct worker_lease *l)
 
 bool awake_wait(struct worker_lease *l)
 {
-	uint32_t engine = atomic_load_explicit(&l->queue->cpu, memory_order_relaxed), cpu;
+	uint32_t engine = atomic_load_explicit(&l->queue->cpu, memory_order_relaxed);
+	/* where the last job ended */
+	uint32_t cpu = atomic_load_explicit(&l->up->cpu, memory_order_relaxed);
 
-	if (engine == CPU_UNKNOWN || (cpu = cpu_now()) == CPU_UNKNOWN)
+	if (engine == CPU_UNKNOWN || cpu == CPU_UNKNOWN)
 		return false;
 	if (cpu != engine)
 		return spin(l);
