@@ -5,7 +5,7 @@
 here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/zoo.sh"
-ctl=$(realpath "$1") zoo=$(realpath "$2") json=$(realpath "$3")
+ctl=$(realpath "$1") zoo=$(own "$2") json=$(realpath "$3")
 cd "$folder" || exit 99
 socket=$folder/zoo.sock
 

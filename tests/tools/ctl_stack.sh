@@ -5,7 +5,7 @@
 here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/zoo.sh"
-ctl=$(realpath "$1") zoo=$(realpath "$2") json=$(realpath "$3")
+ctl=$(realpath "$1") zoo=$(own "$2") json=$(realpath "$3")
 page=$(realpath "$here/../../tools/man/brood-ctl.1")
 cd "$folder" || exit 99
 
@@ -35,7 +35,7 @@ looks_right() {
 	local kind=${1%-*} took
 	slot_of "$1" || return 1
 	[ "$(code "$keeper" stack "$slot")" = 0 ] || return 1
-	[ "$kind" != loop ] || kind='loop+0x[0-9a-f]* (zoo)'
+	[ "$kind" != loop ] || kind='loop+0x[0-9a-f]* (zoo-of-ctl_stack)'
 	grep -q "get_stuck \[$1\], for " out && sed -n '3,6p' out | grep -q "wait_in_$kind" &&
 		grep -q '^    get_stuck+0x' out || return 1
 	took=$("$ctl" "$keeper" stack "$slot" --json | "$json" /dev/stdin stack.took) || return 1

@@ -4,7 +4,7 @@
 here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/zoo.sh"
-ctl=$(realpath "$1") zoo=$(realpath "$2") json=$(realpath "$3") metrics=$(realpath "$4")
+ctl=$(realpath "$1") zoo=$(own "$2") json=$(realpath "$3") metrics=$(realpath "$4")
 here=$(realpath "$here")
 page=$(realpath "$here/../../tools/man/brood-ctl.1")
 cd "$folder" || exit 99

@@ -5,7 +5,7 @@
 here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/zoo.sh"
-doctor=$(realpath "$1") zoo=$(realpath "$2") json=$(realpath "$3") refuse=$(realpath "$4")
+doctor=$(realpath "$1") zoo=$(own "$2") json=$(realpath "$3") refuse=$(realpath "$4")
 source=$(realpath "$5")
 page=$source/tools/man/brood-doctor.1
 cd "$folder" || exit 99

@@ -5,7 +5,7 @@
 here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/zoo.sh"
-top=$(realpath "$1") zoo=$(realpath "$2") pty=$(realpath "$3")
+top=$(realpath "$1") zoo=$(own "$2") pty=$(realpath "$3")
 cd "$folder" || exit 99
 export TERM=xterm-256color
 unset NO_COLOR COLUMNS LINES
