@@ -29,7 +29,7 @@
 struct call {
 	struct brood *b;
 	struct given given;
-	const struct engine_bytes *bytes;
+	struct engine_bytes bytes;
 	struct brood_handle handle;
 	struct transfer transfer;
 	struct tries tries;
@@ -52,7 +52,7 @@ static void give_fds(const struct brood_job_options *o, int *fds, size_t count)
 static ssize_t result(
 	const struct call *call, const struct brood_verdict *v, size_t size, int spoilt)
 {
-	size_t room = call->bytes->reply_size;
+	size_t room = call->bytes.reply_size;
 	bool ended = v->outcome == BROOD_DONE || v->outcome == BROOD_FAILED;
 	int r = ended ? 0 : fail_verdict(v, given_tag(&call->given));
 
@@ -139,8 +139,8 @@ static int call_lease(struct call *call, ssize_t *ret_result)
 {
 	struct brood *b = call->b;
 	const struct given *given = &call->given;
-	struct queue_call of = { .room = call->bytes->reply,
-		.room_size = call->bytes->reply_size,
+	struct queue_call of = { .room = call->bytes.reply,
+		.room_size = call->bytes.reply_size,
 		.in_place = given->options.ret_reply,
 		.verdict = &call->handle.verdict };
 	struct queue_job *job;
@@ -196,7 +196,7 @@ static int wait_for_turn(struct call *call)
 		engine_unlock(call->b);
 		r = h->closed
 			? 0
-			: job_message_go(call->b, &call->given, h, call->bytes, &call->transfer);
+			: job_message_go(call->b, &call->given, h, &call->bytes, &call->transfer);
 	} while (r == JOB_MESSAGE_KEPT);
 	return r;
 }
@@ -210,16 +210,12 @@ static int attempt(struct call *call)
 		.transfer = &call->transfer,
 		.until = TIME_NEVER };
 	int r = job_message_attempt(
-		call->b, &call->given, &call->handle, call->bytes, &call->transfer);
+		call->b, &call->given, &call->handle, &call->bytes, &call->transfer);
 
 	if (r == JOB_MESSAGE_KEPT)
 		r = wait_for_turn(call);
 	if (r < 0)
 		return r;
-	if (call->given.options.ret_reply) {
-		call->transfer.grows = true;
-		call->transfer.quiet_until = 0;
-	}
 	engine_lock(call->b);
 	wait_until(&wait);
 	transfer_adopt(&call->transfer, &call->handle.socket);
@@ -323,7 +319,7 @@ static int call_by_handoff(struct call *call, int from, ssize_t *ret_result)
 
 static int call_check(struct call *call, const struct engine_job *job)
 {
-	const struct engine_bytes *bytes = call->bytes;
+	struct engine_bytes *bytes = &call->bytes;
 	int r;
 
 	if ((bytes->request_size && !bytes->request) || (bytes->reply_size && !bytes->reply))
@@ -331,7 +327,8 @@ static int call_check(struct call *call, const struct engine_job *job)
 	if (bytes->request_size > SSIZE_MAX || bytes->reply_size > SSIZE_MAX)
 		return fail_with(-EINVAL, "brood_call: a size is larger than memory can be");
 	r = given_check(call->b, job, false, &call->given);
-	if (r >= 0 && call->given.options.ret_reply) {
+	bytes->grows = r >= 0 && call->given.options.ret_reply;
+	if (bytes->grows) {
 		*call->given.options.ret_reply = NULL;
 		if (bytes->reply || bytes->reply_size)
 			return fail_with(-EINVAL,
@@ -344,8 +341,8 @@ static int call_check(struct call *call, const struct engine_job *job)
 static ssize_t call_job(
 	struct call *call, const struct engine_job *job, struct brood_verdict *ret_verdict)
 {
-	const struct iovec request = { .iov_base = (void *)(uintptr_t)call->bytes->request,
-		.iov_len = call->bytes->request_size };
+	const struct iovec request = { .iov_base = (void *)(uintptr_t)call->bytes.request,
+		.iov_len = call->bytes.request_size };
 	ssize_t n = 0;
 	int r = call_check(call, job);
 
@@ -374,8 +371,7 @@ static ssize_t without_memory(
 	struct brood *b, const struct engine_job *job, struct brood_verdict *ret_verdict)
 {
 	VISIT(b);
-	const struct engine_bytes none = { 0 };
-	struct call call = { .b = b, .bytes = &none };
+	struct call call = { .b = b };
 	int r = call_check(&call, job);
 
 	if (r == -EINVAL)
@@ -404,7 +400,7 @@ ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct 
 		return fail_not_engine(b);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	call.b = b;
-	call.bytes = bytes;
+	call.bytes = *bytes;
 	n = call_job(&call, job, ret_verdict);
 	pthread_setcancelstate(state, NULL);
 	return n;

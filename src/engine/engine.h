@@ -77,6 +77,7 @@ struct engine_bytes {
 	size_t request_size;
 	void *reply;
 	size_t reply_size;
+	bool grows; /* the reply gets memory of its own, from malloc() */
 };
 ssize_t engine_call(struct brood *b, const struct engine_job *job, const struct engine_bytes *bytes,
 	struct brood_verdict *ret_verdict);
@@ -93,7 +94,6 @@ int engine_stop(struct brood *b);
 void engine_at_exit(struct brood *b); /* exit() calls this in the engine */
 /* The pool of that name, or NULL. name NULL: the first pool of b. */
 struct brood_pool *engine_pool(struct brood *b, const char *name);
-/* Checks init data: 0, -EINVAL, -E2BIG. */
 int engine_check_init_data(const void *data, size_t size, const int *fds, size_t fds_count);
 int engine_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);
@@ -103,7 +103,7 @@ int engine_notify(struct brood *b, uint32_t kind, const char *text);
 /* The name is good (pool/kept.h). fd -1: forgets the name. */
 int engine_keep(struct brood *b, const char *name, int fd);
 int engine_kept(struct brood *b, const char *name, int *ret_fds, size_t room);
-int engine_notify_check(const char *fields); /* 0, or -errno with a sentence */
+int engine_notify_check(const char *fields);
 int engine_notify_fields(struct brood *b, const char *fields);
 int engine_notify_barrier(struct brood *b, uint32_t timeout_ms);
 int engine_stats(struct brood *b, struct brood_stats *ret);

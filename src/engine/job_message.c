@@ -275,7 +275,7 @@ static int attempt(struct brood *b, struct given *given, struct brood_handle *ha
 	handle->socket = (struct transfer_news){ .fd = -1 };
 	if (!given->carried)
 		return attempt_with_socket(b, given, handle, bytes, t, kept);
-	transfer_carry(t, bytes, handle->to != NULL);
+	transfer_carry(t, bytes);
 	return MIN(send_now(b, given, handle, kept), 0);
 }
 

@@ -69,7 +69,8 @@ static struct engine_bytes bytes_of(const struct queue_job *job)
 	return (struct engine_bytes){ .request = job->bytes + job->arg_size,
 		.request_size = (size_t)job->request_size,
 		.reply = job->reply.buffer,
-		.reply_size = job->reply.buffer_size };
+		.reply_size = job->reply.buffer_size,
+		.grows = true };
 }
 
 /* The supervisor has the job. */
@@ -82,7 +83,6 @@ static void begun(struct queue *l, struct queue_job *job)
 		job->fds.extra = queue_jobs_fds_free(job->fds.extra);
 	if (s->handle.carried) /* whoever reads the channel may write the transfer now */
 		return;
-	s->transfer.grows = true;
 	transfer_watch(&s->transfer, epoll_of(l), QUEUE_EVENT_JOB(job));
 }
 

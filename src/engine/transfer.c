@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transfer.c - the bytes of a job on its socket: the request out, the reply in,
- * both at once, since a job may reply while it still reads. Never blocks, takes no lock.
+ * transfer.c - the bytes of a job on its socket: the request out, the reply in, both at once, since
+ * a job may reply while it still reads. Never blocks, takes no lock. A carried job has no socket:
+ * its reply comes with the verdict (transfer_put()), or over a socket that the worker makes
+ * (transfer_adopt()).
  *
  * The verdict ends the call, not the reply's last byte. So a reply that fits into the socket may
  * lie there until the verdict has come, which saves a wake-up for each small job: the socket is
@@ -72,17 +74,19 @@ void transfer_begin(struct transfer *t, int fd, const struct engine_bytes *bytes
 		.left = bytes->request_size,
 		.reply = bytes->reply,
 		.room = bytes->reply_size,
+		.grows = bytes->grows,
 		.writing = true,
 		.reading = true,
 	};
 	transfer_write(t);
-	t->quiet_until = bytes->reply_size <= SMALL_REPLY ? now_ns() + QUIET_MS * NS_PER_MS : 0;
+	if (bytes->reply_size <= SMALL_REPLY && !bytes->grows)
+		t->quiet_until = now_ns() + QUIET_MS * NS_PER_MS;
 }
 
-void transfer_carry(struct transfer *t, const struct engine_bytes *bytes, bool grows)
+void transfer_carry(struct transfer *t, const struct engine_bytes *bytes)
 {
 	*t = (struct transfer){
-		.fd = -1, .reply = bytes->reply, .room = bytes->reply_size, .grows = grows
+		.fd = -1, .reply = bytes->reply, .room = bytes->reply_size, .grows = bytes->grows
 	};
 }
 

@@ -35,7 +35,7 @@ struct transfer_news {
  * A job whose bytes travel in the messages. Until the job is closed, or its socket is adopted, the
  * transfer is only written by whoever reads the channel, under brood.lock.
  */
-void transfer_carry(struct transfer *t, const struct engine_bytes *bytes, bool grows);
+void transfer_carry(struct transfer *t, const struct engine_bytes *bytes);
 /* The reply of a carried job has come, in one piece. */
 void transfer_put(struct transfer *t, const void *data, size_t size);
 /* If a socket came for the job, its reply comes over that socket from now on. */

@@ -40,7 +40,7 @@ static unsigned char *pattern(size_t size)
 static void echo_of(size_t size)
 {
 	unsigned char *request = pattern(size), *reply = calloc(1, size + 1);
-	struct engine_bytes bytes = { request, size, reply, size };
+	struct engine_bytes bytes = { request, size, reply, size, false };
 	struct brood_verdict v;
 	ssize_t n = peer_call(&peer, peer_fn_a, &bytes, &v);
 
@@ -105,7 +105,7 @@ static void both_ways(void)
 	static const struct peer_service services[] = { { peer_fn_a, reply_first },
 		{ peer_fn_b, reply_last }, { NULL, NULL } };
 	unsigned char *request = pattern(BIG), *reply = malloc(BIG);
-	struct engine_bytes bytes = { request, BIG, reply, BIG };
+	struct engine_bytes bytes = { request, BIG, reply, BIG, false };
 	struct brood_verdict v;
 
 	start(services);
@@ -121,7 +121,7 @@ Test(engine_calls, reply_before_request_and_after) { case_run(both_ways, 60000);
 static void unread_request(void)
 {
 	unsigned char *request = pattern(BIG);
-	struct engine_bytes bytes = { request, BIG, NULL, 0 };
+	struct engine_bytes bytes = { request, BIG, NULL, 0, false };
 	struct brood_verdict v;
 
 	start(echoing);
@@ -133,7 +133,7 @@ Test(engine_calls, a_request_that_nobody_reads) { case_run(unread_request, 30000
 static void larger_reply(size_t size, size_t room)
 {
 	unsigned char *request = pattern(size), *reply = calloc(1, room + 1);
-	struct engine_bytes bytes = { request, size, room ? reply : NULL, room };
+	struct engine_bytes bytes = { request, size, room ? reply : NULL, room, false };
 	struct brood_verdict v;
 
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EMSGSIZE);
@@ -200,7 +200,7 @@ static void fd_taken(void)
 	static const struct peer_service services[] = { { peer_fn_a, took_fd },
 		{ peer_fn_b, took_fd_quietly }, { NULL, NULL } };
 	char reply[8] = "";
-	struct engine_bytes bytes = { "x", 1, reply, 4 };
+	struct engine_bytes bytes = { "x", 1, reply, 4, false };
 	struct brood_verdict v;
 
 	start(services);
@@ -233,7 +233,7 @@ static void fds_in_reply(void)
 {
 	static const struct peer_service services[] = { { peer_fn_a, with_fds }, { NULL, NULL } };
 	char reply[100] = "";
-	struct engine_bytes bytes = { NULL, 0, reply, sizeof reply };
+	struct engine_bytes bytes = { NULL, 0, reply, sizeof reply, false };
 	int before;
 
 	start(services);
@@ -265,7 +265,7 @@ static void outcomes(void)
 		{ BROOD_LOST, 0, -ENOTCONN },
 	};
 	char reply[16];
-	struct engine_bytes bytes = { "x", 1, reply, sizeof reply };
+	struct engine_bytes bytes = { "x", 1, reply, sizeof reply, false };
 
 	start(NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
@@ -297,24 +297,24 @@ static void bad_buffers(void)
 {
 	static const char request[] = "x";
 	char reply[8];
-	struct engine_bytes bytes = { NULL, 1, reply, sizeof reply };
+	struct engine_bytes bytes = { NULL, 1, reply, sizeof reply, false };
 	struct brood_verdict v = { .outcome = 77 };
 
 	start(echoing);
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EINVAL);
-	bytes = (struct engine_bytes){ request, 1, NULL, 1 };
+	bytes = (struct engine_bytes){ request, 1, NULL, 1, false };
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EINVAL);
-	bytes = (struct engine_bytes){ request, SIZE_MAX, reply, 1 };
+	bytes = (struct engine_bytes){ request, SIZE_MAX, reply, 1, false };
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EINVAL);
 	CHECK_EQ(v.outcome, 77);
 	/* never mapped: seen where a socket takes the bytes, since the request is large */
-	bytes = (struct engine_bytes){ (const void *)8, MESSAGE_ARG_MAX + 1, reply, 1 };
+	bytes = (struct engine_bytes){ (const void *)8, MESSAGE_ARG_MAX + 1, reply, 1, false };
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), -EFAULT);
 	/* the peer answers over a socket */
-	bytes = (struct engine_bytes){ request, 1, (void *)8, 1 };
+	bytes = (struct engine_bytes){ request, 1, (void *)8, 1, false };
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, &v), -EFAULT);
 	CHECK_EQ(v.outcome, BROOD_DONE);
-	bytes = (struct engine_bytes){ request, 1, reply, sizeof reply };
+	bytes = (struct engine_bytes){ request, 1, reply, sizeof reply, false };
 	/* and nothing was spoilt */
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), 1);
 }
@@ -323,7 +323,7 @@ Test(engine_calls, buffers_that_are_none) { case_run(bad_buffers, 20000); }
 static void channel_ends(void)
 {
 	char reply[8];
-	struct engine_bytes bytes = { "x", 1, reply, sizeof reply };
+	struct engine_bytes bytes = { "x", 1, reply, sizeof reply, false };
 	struct brood_verdict v;
 	struct peer_job job;
 	pthread_t thread;
@@ -350,7 +350,7 @@ static void told_id(void)
 	uint64_t told = 0;
 	struct brood_job_options options = { .size = sizeof options, .ret_id = &told };
 	struct engine_job job = { .fn = peer_fn_a, .name = "job", .options = &options };
-	struct engine_bytes bytes = { "x", 1, NULL, 0 };
+	struct engine_bytes bytes = { "x", 1, NULL, 0, false };
 	struct brood_verdict v, next;
 
 	start(NULL);

@@ -86,7 +86,7 @@ static void *log_lines(void *context)
 static void *call_on(void *context)
 {
 	char reply[8];
-	struct engine_bytes bytes = { "x", 1, reply, sizeof reply };
+	struct engine_bytes bytes = { "x", 1, reply, sizeof reply, false };
 
 	(void)context;
 	while (logs.count < LINES)
@@ -117,7 +117,7 @@ Test(engine_waiting, log_lines_by_calls_one_at_a_time) { case_run(log_by_calls, 
 static void log_calls(void *context, const struct brood_log *log)
 {
 	char reply[8];
-	struct engine_bytes bytes = { "x", 1, reply, sizeof reply };
+	struct engine_bytes bytes = { "x", 1, reply, sizeof reply, false };
 
 	(void)context;
 	(void)log;

@@ -55,7 +55,7 @@ static void answer(const struct attempt *attempts, int count, uint64_t *ret_ids)
 static void retry(const struct attempt *attempts, int count, ssize_t result)
 {
 	char reply[16] = "";
-	struct engine_bytes bytes = { "again", 5, reply, sizeof reply };
+	struct engine_bytes bytes = { "again", 5, reply, sizeof reply, false };
 	struct brood_verdict v;
 	struct brood_stats before, after;
 	uint64_t ids[8];
@@ -98,7 +98,7 @@ Test(engine_calls, retries_after_a_kill_from_outside) { case_run(retries, 20000)
 
 static void cancelled_retry(void)
 {
-	struct engine_bytes bytes = { "again", 5, NULL, 0 };
+	struct engine_bytes bytes = { "again", 5, NULL, 0, false };
 	struct brood_verdict v;
 	struct peer_job first, second;
 	struct frame f;
@@ -132,7 +132,7 @@ Test(engine_calls, a_cancelled_call_is_not_tried_again) { case_run(cancelled_ret
 
 static void lost_retry(void)
 {
-	struct engine_bytes bytes = { "again", 5, NULL, 0 };
+	struct engine_bytes bytes = { "again", 5, NULL, 0, false };
 	struct brood_verdict v, said;
 	struct peer_job job;
 	pthread_t thread;

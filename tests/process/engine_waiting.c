@@ -299,7 +299,7 @@ static void signals(void)
 	struct sigaction action = { .sa_handler = on_alarm }; /* no SA_RESTART */
 	size_t size = 4 << 20;
 	char *request = calloc(1, size), *reply = malloc(size);
-	struct engine_bytes bytes = { request, size, reply, size };
+	struct engine_bytes bytes = { request, size, reply, size, false };
 
 	start(64);
 	peer_serve(&peer, echoing);
@@ -318,7 +318,7 @@ static atomic_int went_on;
 static void __attribute__((noinline)) call_once(void)
 {
 	char reply[8];
-	struct engine_bytes bytes = { "x", 1, reply, sizeof reply };
+	struct engine_bytes bytes = { "x", 1, reply, sizeof reply, false };
 
 	CHECK_EQ(peer_call(&peer, peer_fn_a, &bytes, NULL), 0);
 }

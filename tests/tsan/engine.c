@@ -39,7 +39,7 @@ static const struct peer_service services[] = { { peer_fn_a, peer_echo },
 static void call_echo(size_t size, unsigned salt)
 {
 	unsigned char *request = malloc(size + 1), *reply = malloc(size + 1);
-	struct engine_bytes bytes = { request, size, reply, size };
+	struct engine_bytes bytes = { request, size, reply, size, false };
 	struct brood_verdict v;
 	ssize_t n;
 
@@ -64,7 +64,7 @@ static void call_retried(void)
 {
 	struct brood_job_options options = { .size = sizeof options, .retries = 2 };
 	struct engine_job job = { .fn = peer_fn_c, .name = "retried", .options = &options };
-	struct engine_bytes bytes = { NULL, 0, NULL, 0 };
+	struct engine_bytes bytes = { NULL, 0, NULL, 0, false };
 	struct brood_verdict v;
 	ssize_t n = engine_call(peer.brood, &job, &bytes, &v);
 
@@ -183,7 +183,7 @@ static void check_sums(void)
 /* All threads are in a call, and the supervisor ends. */
 static void hang_up(void)
 {
-	struct engine_bytes bytes = { "x", 1, NULL, 0 };
+	struct engine_bytes bytes = { "x", 1, NULL, 0, false };
 	struct brood_verdict v[CALLERS];
 	pthread_t threads[CALLERS];
 
@@ -211,7 +211,7 @@ static enum brood_outcome until_stop(struct peer *p, struct peer_job *job)
 static void stop_below_calls(void)
 {
 	static const struct peer_service waiting[] = { { peer_fn_a, until_stop }, { NULL, NULL } };
-	struct engine_bytes bytes = { "x", 1, NULL, 0 };
+	struct engine_bytes bytes = { "x", 1, NULL, 0, false };
 	struct brood_verdict v[CALLERS];
 	pthread_t threads[CALLERS], service;
 	struct brood_stats s;
