@@ -49,12 +49,6 @@ void carried_write(struct brood_job *job, const void *data, size_t size)
 	atomic_store(&page->reply_size, (uint32_t)job->reply.size);
 }
 
-void carried_finish(const struct brood_job *job, struct frame *f)
-{
-	if (is_carried(job))
-		frame_append(f, the_worker.trace_page->reply, (size_t)job->reply.size);
-}
-
 /* A new socket has room for all of it, so no send() waits. */
 static int fill(struct brood_job *job, const int fds[2])
 {
@@ -70,16 +64,26 @@ static int fill(struct brood_job *job, const int fds[2])
 	return 0;
 }
 
+/* fd -1: the rest of the reply is lost, for there was no socket to be had. */
 static void say(const struct brood_job *job, int fd)
 {
 	struct frame f;
 
 	frame_begin(&f, MESSAGE_SOCKET)->asked.socket = (struct message_socket){ .id = job->id,
 		.sequence = job->sequence };
-	f.fds[f.fds_count++] = fd;
+	if (fd >= 0)
+		f.fds[f.fds_count++] = fd;
 	/* the job may have put another file at the channel's number */
 	report_suspect();
 	report_send(&f);
+}
+
+void carried_finish(const struct brood_job *job, struct frame *f)
+{
+	if (is_carried(job) && job->reply.error < 0)
+		say(job, -1);
+	else if (is_carried(job))
+		frame_append(f, the_worker.trace_page->reply, (size_t)job->reply.size);
 }
 
 int carried_make_socket(struct brood_job *job)

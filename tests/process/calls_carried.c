@@ -244,8 +244,11 @@ static int without_files(struct brood_job *job)
 
 static void no_files(void)
 {
+	struct brood_verdict v;
+
 	start(1);
-	CHECK_EQ(brood_call(brood, without_files, "", 0, NULL, 0, NULL, NULL), 0);
+	CHECK_EQ(brood_call(brood, without_files, "", 0, NULL, 0, NULL, &v), -EMFILE);
+	CHECK_EQ(v.outcome, BROOD_DONE);
 	end(0);
 }
 Test(calls_carried, no_room_for_a_socket) { case_run(no_files, 30000); }
@@ -315,3 +318,34 @@ static void submitted(void)
 	end(0);
 }
 Test(calls_carried, submitted_jobs) { case_run(submitted, 60000); }
+
+/* ---- a reply that is lost ---- */
+
+/* There is no room for the socket that the second part needs; the job does not look. */
+static int ignores_the_error(struct brood_job *job)
+{
+	static const char part[1000];
+	struct rlimit none, before;
+	int r;
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	if (setrlimit(RLIMIT_NOFILE, &none) < 0)
+		return 1;
+	r = brood_job_write(job, part, sizeof part) != sizeof part ||
+		brood_job_write(job, part, sizeof part) >= 0;
+	return setrlimit(RLIMIT_NOFILE, &before) < 0 || r;
+}
+
+static void lost(void)
+{
+	static char reply[LARGE];
+	struct brood_verdict v;
+
+	start(1);
+	CHECK_LT(brood_call(brood, ignores_the_error, "x", 1, reply, sizeof reply, NULL, &v), 0);
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	echoes(job_echo, 16); /* and the next job is well */
+	end(0);
+}
+Test(calls_carried, a_cut_reply_is_no_success) { case_run(lost, 30000); }
