@@ -122,11 +122,9 @@ static void rest(struct worker_lease *l)
 	if (l->last != l->told && atomic_load(&l->queue->listening))
 		ring_job_tell(l);
 	*title_suffix = '\0';
-	if (awake_wait(l))
-		return;
 	if (owing && now - l->owed_ns > OWED_MAX_NS)
 		ring_job_look(l);
-	else if (sleep_until(l, owing ? now + OWED_REST_NS : TIME_NEVER))
+	else if (!awake_wait(l) && sleep_until(l, owing ? now + OWED_REST_NS : TIME_NEVER))
 		ring_job_look(l);
 }
 

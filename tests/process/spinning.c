@@ -11,6 +11,7 @@
 
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <unistd.h>
 
 TestSuite(spinning, .timeout = 120);
 
@@ -78,14 +79,16 @@ static void says_where(void)
 }
 Test(spinning, the_engine_says_where_it_runs) { case_run(says_where, 30000); }
 
-static void says_nothing(void)
+static void is_silent(uint32_t flags)
 {
-	start(BROOD_NO_SPIN);
+	start(flags);
 	begin_job();
 	waits_in_vain();
 	CHECK_EQ(lease.queue->cpu, CPU_UNKNOWN);
 	end_job();
 }
+
+static void says_nothing(void) { is_silent(BROOD_NO_SPIN); }
 Test(spinning, without_spins_the_engine_says_nothing) { case_run(says_nothing, 30000); }
 
 static void one_cpu(void)
@@ -95,7 +98,7 @@ static void one_cpu(void)
 	CPU_ZERO(&one);
 	CPU_SET((size_t)sched_getcpu(), &one);
 	CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
-	says_nothing();
+	is_silent(0);
 }
 Test(spinning, with_one_cpu_nobody_spins) { case_run(one_cpu, 30000); }
 
@@ -169,6 +172,34 @@ static void affinity(void)
 	pool_stop(brood);
 }
 Test(spinning, a_job_may_use_all_cpus) { case_run(affinity, 100000); }
+
+static int job_leaves_a_file(struct brood_job *job)
+{
+	(void)job;
+	return dup(0) < 0;
+}
+
+/*
+ * The look after trusted jobs waits for a moment without jobs, but not for ever: a worker that
+ * finds its next job by spinning each time never sleeps.
+ */
+static void trusted(void)
+{
+	struct brood_options options = { .workers = 1 };
+	struct brood_job_options o = { .size = sizeof o, .flags = BROOD_JOB_TRUSTED };
+	struct brood *brood = pool_start(&options);
+	struct brood_verdict v = pool_call_with(brood, job_leaves_a_file, &o);
+	pid_t pid = v.pid;
+
+	CHECK_EQ(v.outcome, BROOD_DONE);
+	for (uint64_t until = now_ns() + 20 * NS_PER_S; v.pid == pid;) {
+		CHECK(now_ns() < until);
+		v = pool_call_with(brood, job_nothing, &o);
+		CHECK_EQ(v.outcome, BROOD_DONE);
+	}
+	pool_stop(brood);
+}
+Test(spinning, the_look_after_trusted_jobs_comes) { case_run(trusted, 60000); }
 
 struct caller {
 	struct brood *brood;
