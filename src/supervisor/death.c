@@ -80,11 +80,10 @@ void death_end_job(struct slot *slot, const struct process_exit *e)
 	} else if (job) {
 		job->verdict = used;
 		if (!again(job, facts)) {
-			if (e)
-				record_take_so_far(job,
-					shared_trace_page(slot->pool->supervisor->config.shared,
-						slot->number),
-					slot->sequence);
+			record_take_so_far(job,
+				shared_trace_page(
+					slot->pool->supervisor->config.shared, slot->number),
+				slot->sequence);
 			verdict_give(job);
 			status_page_death_judged(slot);
 		}

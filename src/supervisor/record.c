@@ -96,11 +96,19 @@ static void keep_reply(struct job *job, const void *reply, uint32_t size)
 
 void record_take_so_far(struct job *job, const struct trace_page *page, uint64_t sequence)
 {
-	uint32_t size = atomic_load(&page->reply_size);
+	unsigned char copy[TRACE_REPLY];
+	uint32_t size;
 
-	if (job->message.carried && !job->carried.has_socket && size <= sizeof page->reply &&
-		atomic_load(&page->reply_sequence) == sequence)
-		keep_reply(job, page->reply, size);
+	if (!job->message.carried || job->carried.has_socket ||
+		atomic_load(&page->reply_sequence) != sequence)
+		return;
+	size = atomic_load(&page->reply_size);
+	if (size > sizeof copy)
+		return;
+	/* a worker that was killed and does not end may still write there */
+	memcpy(copy, page->reply, size);
+	if (atomic_load(&page->reply_sequence) == sequence)
+		keep_reply(job, copy, size);
 }
 
 void record_take_reply(struct job *job, struct frame *f)

@@ -116,9 +116,9 @@ bool waiting_redispatch(struct job *job)
 		job->verdict.detail = BROOD_DETAIL_NONE;
 		return false;
 	}
-	/* without files it had begun: its worker's memory lies */
+	/* without files, or with a socket of the worker's, it had begun: the memory lies */
 	if ((job->message.flags & BROOD_JOB_ONCE) || job->redispatched >= REDISPATCH_MAX ||
-		job->files_gone)
+		job->files_gone || job->carried.has_socket)
 		return false;
 	job->redispatched++;
 	count_one(&job->pool->stats_page->redispatched);
