@@ -52,7 +52,8 @@ bool loans_take(const struct worker_lease *l, struct brood_job *job, int fd)
 		worker_give_up(WORKER_EXIT_RING);
 	if (e->place < RING_LOANS)
 		forget(&loans[e->place]);
-	else if (!job)
+	/* a withdrawn job: its file is for later jobs, unless the engine has freed it meanwhile */
+	if (!job && (e->place == RING_LOANS || atomic_load(&l->down->gone[e->place]) == e->id))
 		return true;
 	memory = mmap(NULL, e->mapped, PROT_READ, MAP_SHARED, owned, 0);
 	if (memory == MAP_FAILED)
