@@ -87,13 +87,6 @@ static int make_pools(struct brood *b, const struct pool_setups *setups)
 	return 0;
 }
 
-static bool has_one_cpu(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
-}
-
 int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 {
 	struct brood *b = calloc(1, sizeof *b);
@@ -106,7 +99,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->supervisor_pid = config->supervisor_pid;
 	b->run_here = config->run_here;
 	b->kept = config->kept;
-	b->one_cpu = has_one_cpu();
+	b->one_cpu = cpu_allowed() == 1;
 	b->spins = !config->run_here && !(b->options.flags & BROOD_NO_SPIN) && cpu_usable("") > 1;
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;

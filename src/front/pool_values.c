@@ -4,8 +4,7 @@
 
 #include "../base/base.h"
 #include "../engine/engine.h"
-
-#include <sched.h>
+#include "../os/cpu.h"
 
 #define BACKLOG_MAX    65536u
 #define MEMORY_LEAST   4096
@@ -21,31 +20,6 @@
 
 #define INVALID(...) (engine_error("brood_start: " __VA_ARGS__), -EINVAL)
 
-static uint32_t usable_cpus(void)
-{
-	/*
-	 * The kernel wants a mask as large as its own, which may be larger than cpu_set_t: so
-	 * larger masks are tried.
-	 */
-	for (int cpus = 1024; cpus <= 1 << 20; cpus *= 4) {
-		cpu_set_t *set = CPU_ALLOC((size_t)cpus);
-		size_t size = CPU_ALLOC_SIZE((size_t)cpus);
-		int r, count;
-
-		if (!set)
-			break;
-		CPU_ZERO_S(size, set);
-		r = sched_getaffinity(0, size, set);
-		count = CPU_COUNT_S(size, set);
-		CPU_FREE(set);
-		if (r == 0)
-			return count > 0 ? MIN((uint32_t)count, POOL_WORKERS_MAX) : 1;
-		if (errno != EINVAL)
-			break;
-	}
-	return 1;
-}
-
 static void default_to(uint32_t *field, uint32_t value)
 {
 	if (*field == 0)
@@ -55,7 +29,7 @@ static void default_to(uint32_t *field, uint32_t value)
 void pool_values_default(struct brood_options *o)
 {
 	if (o->workers == 0)
-		o->workers = usable_cpus();
+		o->workers = MIN(cpu_allowed(), POOL_WORKERS_MAX);
 	default_to(&o->backlog, 1024);
 	default_to(&o->queue_ms, 10000);
 	default_to(&o->run_ms, 60000);

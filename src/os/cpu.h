@@ -43,6 +43,8 @@ static inline void cpu_relax(void)
 	__asm__ volatile("" : : : "memory");
 #endif
 }
+/* How many CPUs the affinity of this process has; 1 if the kernel does not say. */
+uint32_t cpu_allowed(void);
 /*
  * How many whole CPUs this process may use at a time: those of its affinity, or fewer where
  * cpu.max of its cgroup, or of one above, says so. root: as for cgroup_limit().
