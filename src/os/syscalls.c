@@ -217,12 +217,11 @@ static int dispose(int sig, const struct disposition *to, struct disposition *re
 	return syscall(SYS_rt_sigaction, sig, to, ret_old, sizeof ret_old->mask) < 0 ? -errno : 0;
 }
 
-#define RESTORER 0x04000000 /* the kernel's SA_RESTORER; the C library hides its name */
 /*
  * SA_NODEFER: a handler of the program may interrupt this one, and make a system call. SA_ONSTACK:
  * watched code may run on a small stack.
  */
-#define FLAGS (SA_SIGINFO | SA_ONSTACK | SA_NODEFER | RESTORER)
+#define FLAGS (SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SYSCALLS_RESTORER)
 
 static int install(void)
 {

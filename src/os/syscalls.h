@@ -45,6 +45,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* the kernel's SA_RESTORER; the C library hides its name */
+#define SYSCALLS_RESTORER 0x04000000
+
 /* the selector's values, as the kernel defines them */
 enum { SYSCALLS_ALLOW = 0, SYSCALLS_BLOCK = 1 };
 /* The byte that the kernel reads at each system call of the watched thread. */

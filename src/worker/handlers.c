@@ -6,8 +6,7 @@
 #include "../os/syscalls.h"
 #include "dispositions.h"
 
-#define RESTORER 0x04000000 /* the kernel's SA_RESTORER; the C library hides its name */
-#define SIGNALS  32         /* the number of standard signals */
+#define SIGNALS 32 /* the number of standard signals */
 
 static const unsigned char usual_signals[] = { SIGTERM, SIGINT, SIGALRM, SIGPIPE, SIGCHLD, SIGUSR1,
 	SIGUSR2, SIGSEGV, SIGABRT, SIGSYS };
@@ -42,7 +41,7 @@ uint64_t handlers_mask(const sigset_t *set)
  */
 static bool same_action(const struct sigaction *a, const struct sigaction *b)
 {
-	const int flags = ~RESTORER;
+	const int flags = ~SYSCALLS_RESTORER;
 
 	if (a->sa_handler != b->sa_handler || (a->sa_flags & flags) != (b->sa_flags & flags))
 		return false;
