@@ -2,7 +2,8 @@
 /*
  * tame.h - which system calls of a job are tame: they leave nothing behind. The worker sees the
  * calls one by one, before they are made (os/syscalls.h), and asks here of each whether it may be
- * made while the worker keeps watching. A job whose calls were all tame needs no look for residue.
+ * made while the worker keeps watching. A job whose calls were all tame needs no look for residue,
+ * but a small one where memory is limited or the program has handlers (worker/hygiene.c).
  *
  * A tame call changes nothing that the look compares. It is about files, memory, time, waiting, or
  * what the kernel knows of the process. A call that gives a new fd is tame, too, and so are calls
@@ -10,8 +11,9 @@
  * looked after. A call that is not listed is not tame, and nor is one whose effect depends on
  * memory that its arguments point to.
  *
- * Not seen: an fd that read() brings, which only files do that a program must have opened with a
- * call that is not tame (fanotify, userfaultfd).
+ * Not seen: what a job does with tame calls to the library's own fds, such as shutdown(), or by a
+ * write() to /proc/self; and an fd that read() brings, which only files do that a program must
+ * have opened with a call that is not tame (fanotify, userfaultfd).
  */
 #ifndef BROOD_POOL_TAME_H
 #define BROOD_POOL_TAME_H

@@ -11,7 +11,7 @@
  *          whether a thread of the engine wants to be told of completions.
  *
  * Jobs have consecutive sequences (those of the slot page word). Job N has number N % RING_DEPTH
- * among the entries, the completions and the claims, and in the lease page.
+ * among the entries and the completions (which have the claims), and in the lease page.
  *
  * Down: the engine fills entry, bytes and lease page entry, stores lease_page.published, then
  * down.published (release). Then (seq_cst fence) it looks at slot_page.asleep: if that is 1, the
@@ -46,8 +46,8 @@
  * Before a flag is set, engine and worker may spin: they look for news for a moment.
  *
  * Bytes lie in a space (ring_space.h), each request or reply in one piece; what has no room there,
- * or is large, goes by memfd over the side socket. The worker uses the up space of job N again when
- * the engine has stored down.collected = N.
+ * or is large, goes by memfd over the side socket, or lies in a file on loan. The worker uses the
+ * up space of job N again when the engine has stored down.collected = N.
  */
 #ifndef BROOD_WIRE_RING_H
 #define BROOD_WIRE_RING_H
@@ -113,7 +113,7 @@ struct ring_down {
 	_Alignas(64) struct ring_entry entries[RING_DEPTH];
 	/* of the entries with RING_LOAN, at the same numbers */
 	_Alignas(64) struct ring_loan loans[RING_DEPTH];
-	_Alignas(64) _Atomic uint64_t gone[RING_LOANS];
+	_Alignas(64) _Atomic uint64_t gone[RING_LOANS]; /* the loan that was freed last, a place */
 	_Alignas(4096) unsigned char bytes[RING_DOWN_BYTES];
 };
 

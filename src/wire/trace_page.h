@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace_page.h - where a worker's code was: the worker's handlers write it as it crashes, or as its
- * job is told to end. A page a slot; a worker keeps its own, the supervisor all.
+ * trace_page.h - what a worker leaves behind for the time after its death: where its code was (its
+ * handlers write that as it crashes, or as its job is told to end), and what a carried job has
+ * replied so far (worker/carried.c). A worker keeps those of its slot, the supervisor all.
  *
  * A job can write all of it. So a reader copies a field before it looks, and believes no count,
  * no text and no path. Names of functions are not there: the dying worker has no time to read files

@@ -4,9 +4,10 @@
  *
  * A job changes what the kernel keeps for the process by system calls alone. The worker sees each
  * call before it is made (os/syscalls.h), as long as all calls leave nothing behind (pool/tame.h).
- * A job whose calls were all of this kind needs no look. The watch ends with the first other call,
- * and with one more than TAME_MAX, for a look is cheaper then. Jobs of functions that usually need
- * a look are not watched (pool/habits.h), and nor is a TRUSTED job after its first call.
+ * A job whose calls were all of this kind needs a small look at most. The watch ends with the
+ * first other call, and with one more than TAME_MAX, for a look is cheaper then. Jobs of functions
+ * that usually need a look are not watched (pool/habits.h), and nor is a TRUSTED job after its
+ * first call.
  */
 #ifndef BROOD_WORKER_CONDUCT_H
 #define BROOD_WORKER_CONDUCT_H

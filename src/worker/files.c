@@ -4,9 +4,9 @@
  * the flags of stdout and stderr, as a job found them (os/standard.h).
  *
  * Trap: at the job's end the library may close an fd only if it still is the file that came: a job
- * may have closed it, and have opened another file that got its number. (A job that made no system
- * call cannot have.) So the library notes which file each fd is before the job's first system call:
- * when that call is trapped, or else before the job begins.
+ * may have closed it, and have opened another file that got its number. (A job that made no calls
+ * but tame ones cannot have: pool/tame.h.) So the library notes which file each fd is before the
+ * job's first call that is not tame: when that call is trapped, or else before the job begins.
  *
  * Where the files at 1 and 2 are shared with the engine, the note of their flags also stands in the
  * slot's page: when the worker dies, the supervisor puts them back.

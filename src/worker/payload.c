@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * payload.c - the bytes of a job, its request and its reply: over its socket, or in memory.
+ * payload.c - the bytes of a job, its request and its reply: over its socket, or in memory. Memory
+ * is the lease's space, a buffer of brood_request_new() (loans.c), memory for a whole reply
+ * (reply_room.c), or, of a handed-off job, the messages (carried.c).
  *
  * A request in memory is read without a system call. Cancellation is not held off then, which would
  * take two atomic operations: to copy memory is no cancellation point.
