@@ -46,6 +46,7 @@
  *   Threads    Any thread may make any engine call at any time. brood_start() is the first call,
  *              brood_stop() the last. A call with a struct brood_job belongs to the thread that
  *              runs the job. A contract has a line "Threads" where other rules hold.
+ *   Addresses  A bad address is -EFAULT or SIGSEGV.
  *   Signals    The library starts no thread and takes no signal in the engine. No call returns
  *              -EINTR, raises SIGPIPE, or is a cancellation point. brood_job_cancelled() alone is
  *              async-signal-safe.
@@ -375,9 +376,9 @@ enum brood_flags {
 	 */
 	BROOD_START_OR_FAIL = 1 << 9,
 	/*
-	 * Since 0.3.0. A thread that waits for a job, and a worker that waits for the next one,
-	 * sleep at once. Without this flag they look for some microseconds first, if they run on
-	 * different CPUs: brood_start(3), Spinning
+	 * Since 0.3.0, for all pools. A thread that waits for a job, and a worker that waits for
+	 * the next one, sleep at once. Without this flag they look for news for 100 microseconds at
+	 * most, if they run on different CPUs: brood_start(3), Spinning
 	 */
 	BROOD_NO_SPIN = 1 << 10,
 };
@@ -858,13 +859,17 @@ struct brood_job_options {
 	 */
 	uint64_t key;
 	/*
-	 * brood_call(), brood_submit(), brood_map(): the request lies in the memory of this buffer,
-	 * and a worker on lease reads it there: brood_request_new(). NULL: the request is copied
+	 * brood_call(), brood_submit(), brood_submit_many(), brood_map(): the request lies in the
+	 * memory of this buffer, and a worker on lease reads it there: brood_request_new().
+	 * -EINVAL: the request does not lie in the buffer, or is in several pieces, or the job is
+	 * one of brood_open() or brood_give(). NULL: the request is copied
 	 */
 	struct brood_request *request;
 	/*
-	 * brood_call(): the reply in memory of its own, which is not copied if it is large; `reply`
-	 * and reply_size of the call are NULL and 0 then. NULL: the reply is copied
+	 * brood_call() alone: the reply in memory of its own, which is not copied if it is large;
+	 * `reply` and reply_size of the call are NULL and 0 then, else -EINVAL. The caller sets
+	 * *ret_reply to NULL before the call, for some errors leave it as it is, and frees it
+	 * afterwards: brood_reply_free(). NULL: the reply is copied
 	 */
 	struct brood_reply **ret_reply;
 };
@@ -954,10 +959,10 @@ BROOD_PUBLIC ssize_t brood_callv_named(struct brood *brood, brood_fn *fn, const 
  * any part of it as the request of a job whose options name the buffer. A worker on lease maps the
  * memory, and keeps the mapping for later jobs: so a job costs the same whatever its request's size
  * is. The worker cannot write there (F_SEAL_FUTURE_WRITE). A handed-off job gets a copy.
- * Write to the memory only while no job has it, which brood_request_out() tells: a job reads what
+ * Write to a part of the memory only while no job and no call has this part: a job reads what
  * stands there while it runs.
  * Parameters: size: bytes. All of the memory is taken at once. ret_request: the caller's, for
- *   brood_request_free(). It has one fd.
+ *   brood_request_free(). The buffer has one fd in the engine.
  * Returns: 0. The memory is zero. A child that the program forks does not have it.
  * Errors: -EINVAL, -EMFILE, -ENFILE, -ENOMEM, -ESHUTDOWN, and
  *   -EFBIG  RLIMIT_FSIZE is lower than size
@@ -972,16 +977,17 @@ BROOD_PUBLIC int brood_request_new(
 /*
  * The memory of a buffer, at the beginning of a page.
  * Parameters: ret_size: its bytes, as brood_request_new() had them; or NULL.
- * Returns: the library's memory, to be read and written until brood_request_free(). NULL where the
- *   call is an error. Since: 0.3.0.
+ * Returns: the library's memory, to be read and written until brood_request_free(). NULL: request
+ *   is NULL, or this process is not the engine. Since: 0.3.0.
  */
 BROOD_PUBLIC void *brood_request_memory(
 	struct brood_request *request, size_t *ret_size) BROOD_NOEXCEPT;
 
 /*
- * How many jobs have the buffer: they were given, and have no verdict. At 0 the program may write.
- * The jobs that a supervisor has by handoff do not count, for they have copies.
- * Returns: the number; 0 where the call is an error. Since: 0.3.0.
+ * How many jobs have the buffer: they were given, and have no verdict. Jobs by handoff do not
+ * count: a submitted one has a copy, and a brood_call() reads the buffer until the call returns. So
+ * the program may write when the number is 0 and no thread is in a brood_call() with the buffer.
+ * Returns: the number; 0 also if request is NULL, or this process is not the engine. Since: 0.3.0.
  */
 BROOD_PUBLIC size_t brood_request_out(struct brood_request *request) BROOD_NOEXCEPT;
 
@@ -996,7 +1002,7 @@ BROOD_PUBLIC struct brood_request *brood_request_free(struct brood_request *requ
 
 /*
  * Frees a reply of options.ret_reply, which brood_call() has set. It is NULL where the reply is
- * empty, or lost. An error such as -EREMOTEIO leaves there what the job had written.
+ * empty, or lost. After an error such as -EREMOTEIO it has what the job had written.
  * Parameters: reply: NULL is fine; invalid afterwards.
  * Returns: NULL. Since: 0.3.0.
  */
@@ -1158,8 +1164,8 @@ BROOD_PUBLIC int brood_submitv_named(struct brood *brood, brood_fn *fn, const ch
 
 /* One job of brood_submit_many(). Since: 0.3.0. */
 struct brood_submission {
-	size_t size;         /* the same in each entry: the next one stands so many bytes behind */
-	const void *request; /* request and pieces are copied */
+	size_t size;         /* sizeof(struct brood_submission), the same in each entry */
+	const void *request; /* copied, unless options.request names its buffer */
 	size_t request_size;
 	const struct iovec *pieces; /* instead of `request`: at most 1024 pieces */
 	size_t pieces_count;
@@ -1824,11 +1830,12 @@ BROOD_PUBLIC ssize_t brood_job_read_all(
  * Writes a part of the reply, all `size` bytes. The reply is the sum of all parts.
  * Returns: size.
  * Errors: those of send(), such as
- *   -EPIPE  the engine closed its end, or brood_job_reply() was called before
+ *   -EPIPE  the engine closed its end, or brood_job_reply() or brood_job_reply_memory() was called
+ *           before
  *   -EBADF  the job has closed its socket
  *   -EMFILE, -ENFILE, -ENOMEM  for a reply of this size; not in a job that has its socket
  *   -EPERM  this process is a child of the job, and the job has no socket: on a lease, or, since
- *           0.3.0, by handoff before the job has called brood_job_fd()
+ *           0.3.0, by handoff while the job has none (brood_job_fd())
  * Since: 0.1.0.
  */
 BROOD_PUBLIC ssize_t brood_job_write(
@@ -1851,10 +1858,10 @@ BROOD_PUBLIC ssize_t brood_job_reply(
  *   has more than 64 KiB. NULL: an error, in errno.
  * Errors: in errno: EMFILE, ENFILE, ENOMEM, and
  *   EINVAL  size is 0, the job has a socket, or it has written a part of the reply
- *   EPIPE   the reply was ended before
+ *   EPIPE   the reply was ended before, or this call was made before
  *   EFBIG   RLIMIT_FSIZE is lower than size
- *   EPERM   on a lease: this process is a child of the job
- * Since: 0.3.0.
+ *   EPERM   this process is a child of the job, and the job has no socket
+ * Worker death: the reply is lost. Since: 0.3.0.
  */
 BROOD_PUBLIC void *brood_job_reply_memory(struct brood_job *job, size_t size) BROOD_NOEXCEPT;
 
@@ -1911,7 +1918,8 @@ BROOD_PUBLIC int brood_job_progress(
 	struct brood_job *job, const void *data, size_t size) BROOD_NOEXCEPT;
 
 /*
- * The socket of a job of brood_open() or brood_give(), or of another job by a forced handoff. The
+ * The socket of a job of brood_open() or brood_give(), or of another job by a forced handoff (made
+ * when the job first asks, if its request is small). The
  * socket is blocking: the library clears O_NONBLOCK, for all processes that share the socket.
  * brood_job_take_fd() makes the fd the job's own: the library neither shuts it down nor closes it.
  * An fd that stays open costs the worker (BROOD_LEFT_FDS).
