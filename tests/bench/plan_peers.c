@@ -46,7 +46,7 @@ static void plan_ways(struct plan *plan, uint32_t out, bool quick)
 	}
 }
 
-/* One job's cost, by what grows. The columns of the README's table are the names' last parts. */
+/* One job's cost, by what grows. The columns of the table are the names' last parts. */
 static void add_growth(struct group *g, const struct kind *kind, const struct params *p,
 	const char *name, uint32_t value, const char *what)
 {

@@ -111,8 +111,10 @@ static void measure(pid_t engine)
 	CHECK(WAIT_UNTIL(!awake_within(&e, CALM_MS), 40000));
 	awake = awake_within(&e, WATCH_MS);
 	if (awake)
-		FAIL("%s (pid %d) woke up %" PRIu64 " times with nothing to do", awake->what,
-			(int)awake->pid, switches_of(awake->pid) - awake->switches);
+		FAIL("%s (pid %d): %" PRIu64 " wake-ups and %" PRIu64
+		     " ns of CPU time with nothing to do",
+			awake->what, (int)awake->pid, switches_of(awake->pid) - awake->switches,
+			ran_ns(awake->pid) - awake->ran_ns);
 }
 
 static int job_crash(struct brood_job *job)

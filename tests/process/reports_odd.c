@@ -114,6 +114,9 @@ Test(reports_odd, a_broken_stack) { case_run(broken, 60000); }
 
 /* ---- a worker that lies ---- */
 
+/* whole pages */
+#define TRACE_PAGES ((sizeof(struct trace_page) + 4095) / 4096 * 4096)
+
 static struct trace_page *find_trace_page(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -122,7 +125,7 @@ static struct trace_page *find_trace_page(void)
 
 	while (maps && fgets(line, sizeof line, maps))
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 &&
-			strcmp(rights, "rw-s") == 0 && to - from == 8192 &&
+			strcmp(rights, "rw-s") == 0 && to - from == TRACE_PAGES &&
 			strstr(line, "/dev/zero"))
 			found = from;
 	if (maps)

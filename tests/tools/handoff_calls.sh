@@ -30,6 +30,6 @@ most() {
 	say "$name: $(awk -v f="$few" -v m="$many" 'BEGIN { print (m - f) / 1000 }') a job"
 }
 
-most 14 "a call" --call call --mix echo=1
-most 14 "a call without bytes" --call call --mix nop=1
+most 12.5 "a call" --call call --mix echo=1
+most 12.5 "a call without bytes" --call call --mix nop=1
 done_testing
