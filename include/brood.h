@@ -58,8 +58,9 @@
  *              brood_queue_cancel(). Hold no lock in them that the log callback takes.
  *   Stopped    After brood_stop() these still work: brood_fetch(), brood_wait(), brood_id(),
  *              brood_tag(), brood_release(), brood_stats(), brood_pool_stats(), brood_workers(),
- *              brood_kept(), brood_histogram(), brood_metrics(), brood_report(), brood_rearm(), and
- *              the calls that take results, or end a queue or a lease.
+ *              brood_kept(), brood_histogram(), brood_metrics(), brood_report(), brood_rearm(), the
+ *              calls that take results, or end a queue or a lease, and those of a buffer
+ *              (brood_request_memory(), _out(), _free()) and of a reply (brood_reply_free()).
  */
 #ifndef BROOD_H
 #define BROOD_H

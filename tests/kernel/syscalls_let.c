@@ -149,31 +149,45 @@ static void writes_as_library(int sig)
 	CHECK_EQ(write(pipe_fds[1], "x", 1), 1);
 }
 
+/* Again and again: an alarm that comes before the call has begun to wait is not the last. */
+static void alarms_begin(void (*handler)(int), int flags)
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
+	struct itimerval often = { { .tv_usec = 20000 }, { .tv_usec = 20000 } };
+
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	CHECK_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
+}
+static void alarms_end(void)
+{
+	const struct itimerval never = { 0 };
+
+	CHECK_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
+}
+
 /* A handler interrupts a call that waits: the call goes on, or says EINTR, as the flags ask. */
 static void interrupted(void)
 {
-	struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
-	struct sigaction action = { .sa_handler = writes_as_library, .sa_flags = SA_RESTART };
+	int before;
 	char c = 0;
 
 	watch_and_let();
 	CHECK_EQ(pipe(pipe_fds), 0);
-	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
-	CHECK_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	alarms_begin(writes_as_library, SA_RESTART);
 	watch_begin();
 	CHECK_EQ(read(pipe_fds[0], &c, 1), 1);
 	CHECK(watch_end());
+	alarms_end();
 	CHECK_EQ(c, 'x');
-	CHECK_EQ(handled, 1);
-	action.sa_flags = 0;
-	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
-	CHECK_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	CHECK_GE(before = handled, 1);
+	alarms_begin(writes_as_library, 0);
 	watch_begin();
 	errno = 0;
 	CHECK_EQ(poll(NULL, 0, 10000), -1);
 	CHECK_EQ(errno, EINTR);
 	CHECK(watch_end());
-	CHECK_EQ(handled, 2);
+	alarms_end();
+	CHECK_GE(handled, before + 1);
 }
 Test(kernel_syscalls, a_call_that_waits_is_interrupted)
 {
@@ -182,22 +196,20 @@ Test(kernel_syscalls, a_call_that_waits_is_interrupted)
 }
 
 static sigjmp_buf out;
+/* Only out of the call that is watched. */
 static void jumps(int sig)
 {
 	(void)sig;
-	siglongjmp(out, 1);
+	if (seen_count == 1)
+		siglongjmp(out, 1);
 }
 
 /* A handler of the program leaves a call that waits: the watch knows that it has not returned. */
 static void jumped_out(void)
 {
-	struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
-	struct sigaction action = { .sa_handler = jumps, .sa_flags = SA_NODEFER };
-
 	watch_and_let();
-	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
-	CHECK_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
 	if (sigsetjmp(out, 0) == 0) {
+		alarms_begin(jumps, SA_NODEFER);
 		watch_begin();
 		poll(NULL, 0, 10000);
 		CHECK(!"the call has returned");
@@ -223,22 +235,19 @@ static void calls_too(int sig)
 }
 static void program_handler(void)
 {
-	struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
-	struct sigaction action = { .sa_handler = calls_too };
-
 	watch_and_let();
-	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
 	for (int on_alternate = 0; on_alternate < 2; on_alternate++) {
-		action.sa_flags = on_alternate ? SA_ONSTACK : 0;
-		CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
-		CHECK_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
+		int before = handled;
+
+		alarms_begin(calls_too, on_alternate ? SA_ONSTACK : 0);
 		watch_begin();
 		errno = 0;
 		CHECK_EQ(poll(NULL, 0, 10000), -1);
 		CHECK_EQ(errno, EINTR);
 		CHECK_EQ(syscall(SYS_getppid), getppid());
 		CHECK(watch_end());
-		CHECK_EQ(handled, on_alternate + 1);
+		alarms_end();
+		CHECK_GE(handled, before + 1);
 	}
 }
 Test(kernel_syscalls, a_handler_of_the_program_makes_calls)

@@ -26,13 +26,20 @@ static struct brood *brood;
 static struct {
 	atomic_int pid;
 	atomic_ullong at; /* the address of the request in the worker */
-	char breach[128];
+	char breach[128]; /* the first */
+	int breaches;
 } * shared;
 
-static inline void begin(const struct brood_options *options)
+static inline void shared_new(void)
 {
 	shared = mmap(
 		NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(shared != MAP_FAILED);
+}
+
+static inline void begin(const struct brood_options *options)
+{
+	shared_new();
 	brood = pool_start(options);
 }
 
