@@ -273,7 +273,6 @@ int given_check_at(const struct brood *b, const struct engine_job *job, bool sub
 	ret->request_size = BROOD_SIZE_UNKNOWN;
 	ret->given_ns = now;
 	ret->fd = -1;
-	ret->carried = false;
 	ret->arg = o->arg;
 	ret->arg_size = (uint32_t)o->arg_size;
 	r = o->plugin || o->symbol ? plugin_check(ret) : function_check(job);

@@ -41,7 +41,8 @@ static void describe(
 {
 	struct brood_job_options *o = &given->options;
 
-	memset(o, 0, sizeof *o);
+	memset(given, 0, offsetof(struct given, text));
+	given->fd = -1;
 	o->flags = job->limits.flags;
 	o->queue_ms = job->limits.queue_ms;
 	o->run_ms = job->limits.run_ms;
