@@ -13,6 +13,7 @@
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_OFF          0
 #define PR_SYS_DISPATCH_ON           1
 #endif
 /* SYS_USER_DISPATCH of <asm-generic/siginfo.h>: the si_code of a trap. */
@@ -20,6 +21,7 @@
 
 AT_BIRTH _Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
 AT_BIRTH volatile sig_atomic_t syscalls_watched;
+AT_BIRTH static bool dispatches; /* the kernel looks at the selector */
 AT_BIRTH volatile sig_atomic_t syscalls_made;
 AT_BIRTH volatile long syscalls_result = SYSCALLS_UNKNOWN;
 
@@ -278,10 +280,11 @@ static int dispatch(void)
 	const long from = (long)(uintptr_t)brood_call_returned;
 	const long size = brood_call_made - brood_call_returned + 1;
 
-	return prctl(PR_SET_SYSCALL_USER_DISPATCH, (long)PR_SYS_DISPATCH_ON, from, size,
-		       (void *)(uintptr_t)&syscalls_selector) < 0
-		? -errno
-		: 0;
+	if (prctl(PR_SET_SYSCALL_USER_DISPATCH, (long)PR_SYS_DISPATCH_ON, from, size,
+		    (void *)(uintptr_t)&syscalls_selector) < 0)
+		return -errno;
+	dispatches = true;
+	return 0;
 }
 
 int syscalls_prepare(void)
@@ -311,9 +314,22 @@ int syscalls_watch(void)
 
 bool syscalls_watch_again(void)
 {
-	if (syscalls_watched && dispatch() < 0)
+	if (syscalls_watched && !dispatches && dispatch() < 0)
 		syscalls_watched = 0;
 	return syscalls_watched;
+}
+
+void syscalls_pause(void)
+{
+	if (syscalls_watched)
+		prctl(PR_SET_SYSCALL_USER_DISPATCH, (long)PR_SYS_DISPATCH_OFF, 0L, 0L, 0L);
+	dispatches = false;
+}
+
+void syscalls_rest(void)
+{
+	if (dispatches)
+		syscalls_pause();
 }
 
 void syscalls_forget(void)
@@ -331,6 +347,8 @@ int syscalls_watch(void) { return -ENOSYS; }
 int syscalls_prepare(void) { return -ENOSYS; }
 int syscalls_watch_prepared(void) { return -ENOSYS; }
 bool syscalls_watch_again(void) { return false; }
+void syscalls_pause(void) {}
+void syscalls_rest(void) {}
 void syscalls_forget(void) {}
 void syscalls_mend(const struct sigaction *now) { (void)now; }
 bool syscalls_is_stub(uintptr_t instruction)

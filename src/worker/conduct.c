@@ -46,8 +46,9 @@ void conduct_begin(const struct brood_job *job)
 	files_due = job->fd >= 0 || job->extra.count > 0 || files_shared;
 	syscalls_made = 0;
 	watching = syscalls_watched && !job->unwatched && !hygiene_others &&
-		habits_watch(&habits, habit_of(job));
+		habits_watch(&habits, habit_of(job)) && syscalls_watch_again();
 	if (!watching) {
+		syscalls_rest();
 		syscalls_before_first = NULL;
 		before_first_call();
 		return;

@@ -404,7 +404,7 @@ struct hygiene_ending hygiene_look(uint64_t ran_ns)
 	bool broken = false, told = report_called();
 	uint32_t left;
 
-	syscalls_watch_again();
+	syscalls_pause(); /* the job may have begun or ended the watch, and the look is 35 calls */
 	left = restore(&the_hygiene, ran_ns, &broken);
 	if (!told)
 		worker_may_fork(); /* else nobody looks for children made with CLONE_PARENT */

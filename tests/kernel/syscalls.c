@@ -287,6 +287,40 @@ Test(kernel_syscalls, where_it_would_not_be_safe)
 	case_run(no_room, 20000);
 }
 
+/* In a pause nothing is seen, whatever the watched code has done; then all is seen again. */
+static void pauses(void)
+{
+	_Atomic unsigned char other = SYSCALLS_BLOCK;
+
+	CHECK_EQ(syscalls_watch(), 0);
+	for (int i = 0; i < 3; i++) {
+		syscalls_rest();
+		watch_begin();
+		getppid();
+		CHECK(!watch_end());
+		syscalls_rest();
+		CHECK(syscalls_watch_again() && syscalls_watch_again());
+		watch_begin();
+		getppid();
+		CHECK(watch_end());
+	}
+	/* the code has its own selector watched; with BLOCK there, each call would be a trap */
+	atomic_store(&other, SYSCALLS_ALLOW);
+	CHECK_EQ(prctl(PR_SET_SYSCALL_USER_DISPATCH, 1L, 0L, 0L, &other), 0);
+	syscalls_pause();
+	atomic_store(&other, SYSCALLS_BLOCK);
+	CHECK(getppid() > 0);
+	CHECK(syscalls_watch_again());
+	watch_begin();
+	getppid();
+	CHECK(watch_end());
+}
+Test(kernel_syscalls, a_pause)
+{
+	NEEDS_DISPATCH();
+	case_run(pauses, 20000);
+}
+
 /* Code has switched it off, and its caller has not noticed. */
 static void switched_off(void)
 {
@@ -295,6 +329,7 @@ static void switched_off(void)
 	watch_begin();
 	getppid();
 	CHECK(!watch_end());
+	syscalls_pause(); /* as after any code that may have done so */
 	CHECK(syscalls_watch_again());
 	watch_begin();
 	getppid();
