@@ -11,7 +11,8 @@
  * would wait until the lease is taken back.) A conversation (open, give) goes by the brood's own
  * queue, to a leased worker that has nothing else to do, since nobody knows how long a conversation
  * takes. Without such a worker the conversation is handed off; if yet another worker is idle, the
- * queue asks for a lease, for later jobs. A job that forces a lease waits for one.
+ * queue asks for a lease, for later jobs. A queue that has conversations often asks for leases
+ * before the last idle one is taken. A job that forces a lease waits for one.
  *
  * Queues of threads are for the first pool. A call for another pool goes by that pool's callers'
  * queue, once its thread calls often; a conversation for another pool by a queue of that pool's
