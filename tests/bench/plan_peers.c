@@ -79,6 +79,8 @@ static void plan_growth(struct plan *plan, bool quick)
 			.out = 512,
 			.threads = threads[i],
 			.bytes = 64,
+			/* long enough for many turns: a queue has a worker for some ms */
+			.fixed = threads[i] > 8 && !quick ? 10000 * threads[i] : 0,
 			.path = BROOD_PATH_LEASE };
 
 		g = add_group(plan, GROWS_GROUP, BOTH);
