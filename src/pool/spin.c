@@ -2,18 +2,12 @@
 /* spin.c - see spin.h. */
 #include "spin.h"
 
-#include "../base/base.h"
-
 uint32_t spin_budget(struct spin *spin, uint64_t now)
 {
-	uint64_t filled = spin->filled_ns ? (now - MIN(spin->filled_ns, now)) / SPIN_SHARE
-					  : SPIN_PURSE_NS;
-	uint64_t purse = MIN(spin->purse_ns + filled, (uint64_t)SPIN_PURSE_NS);
-
-	/* a gap too short to fill anything is not lost: it counts with the next */
-	if (filled > 0) {
-		spin->purse_ns = (uint32_t)purse;
-		spin->filled_ns = MAX(spin->filled_ns, now);
+	/* a clock that went back counts as a long time, too */
+	if (spin->filled_ns == 0 || now - spin->filled_ns >= SPIN_FILL_NS) {
+		spin->purse_ns = SPIN_PURSE_NS;
+		spin->filled_ns = now;
 	}
 	return spin->purse_ns / 2 >= SPIN_LEAST_NS ? spin->purse_ns / 2 : 0;
 }

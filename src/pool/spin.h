@@ -7,24 +7,28 @@
  * The time comes out of a purse. A spin that ends because the peer has written (a hit) puts more
  * in than it took, if it was short; a spin in vain (a miss) loses what it took. A new spin may
  * spend half of the purse: so misses make spins shorter and shorter, and a few hits make them long
- * again. Time fills the purse, too, so slowly that misses alone cost SPIN_SHARE of a CPU: thus a
- * thread notices when spinning has become worth it.
+ * again.
+ *
+ * Every SPIN_FILL_NS the purse is full again: thus a thread notices when spinning has become worth
+ * it, and misses alone cost 1 % of a CPU. The purse is not filled drop by drop: while both sides
+ * sleep, an answer takes as long as a wake-up, and spins that are shorter would never find one.
  *
  * Times in, times out; no clock is read here.
  */
 #ifndef BROOD_POOL_SPIN_H
 #define BROOD_POOL_SPIN_H
 
+#include "../base/base.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 #define SPIN_PURSE_NS 200000u /* what the purse holds at most */
-#define SPIN_GAIN_NS  20000u  /* what a sleep and a wake-up across CPUs cost both sides */
+#define SPIN_GAIN_NS  45000u  /* what a sleep and a wake-up across CPUs cost both sides */
 #define SPIN_LEAST_NS 2000u   /* a shorter spin finds nothing */
-#define SPIN_SHARE    128     /* the purse fills by 1/128 of the time that passes */
+#define SPIN_FILL_NS  (20 * NS_PER_MS)
 
 struct spin {
-	uint64_t filled_ns; /* up to when time has filled the purse; 0: never */
+	uint64_t filled_ns; /* when the purse was full by itself; 0: never */
 	uint32_t purse_ns;
 };
 

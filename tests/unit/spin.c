@@ -47,24 +47,17 @@ Test(unit_spin, misses_make_spins_shorter_until_there_are_none)
 Test(unit_spin, misses_cost_a_small_share_of_the_time)
 {
 	struct spin spin = { 0 };
-	uint64_t sum = 0;
+	uint64_t sum = 0, longest = 0;
 
-	for (uint64_t now = AT; now < AT + NS_PER_S; now += 10 * NS_PER_US)
-		sum += miss(&spin, now);
-	cr_assert_leq(sum, NS_PER_S / SPIN_SHARE + SPIN_PURSE_NS);
-	/* and the thread does try again and again */
-	cr_assert_geq(sum, NS_PER_S / SPIN_SHARE / 2);
-}
+	for (uint64_t now = AT; now < AT + NS_PER_S; now += 10 * NS_PER_US) {
+		uint64_t took = miss(&spin, now);
 
-Test(unit_spin, gaps_too_short_to_fill_anything_count_together)
-{
-	struct spin spin = { 0 };
-
-	for (int i = 0; i < 20; i++)
-		miss(&spin, AT);
-	for (uint64_t now = AT; now < AT + NS_PER_S / 100; now += SPIN_SHARE - 1)
-		spin_budget(&spin, now);
-	cr_assert_geq(spin.purse_ns, NS_PER_S / 100 / SPIN_SHARE / 2);
+		sum += took;
+		longest += took == SPIN_PURSE_NS / 2;
+	}
+	cr_assert_leq(sum, NS_PER_S / SPIN_FILL_NS * SPIN_PURSE_NS);
+	/* and the thread does try again and again, long enough for an answer of one that sleeps */
+	cr_assert_eq(longest, NS_PER_S / SPIN_FILL_NS);
 }
 
 Test(unit_spin, a_few_short_hits_make_spins_long_again)
@@ -83,12 +76,12 @@ Test(unit_spin, a_few_short_hits_make_spins_long_again)
 Test(unit_spin, hits_that_take_longer_than_a_wake_up_are_no_gain)
 {
 	struct spin spin = { 0 };
+	int hits = 0;
 
-	for (int i = 0; i < 100; i++) {
-		if (spin_budget(&spin, AT) >= 3 * SPIN_GAIN_NS)
-			spin_ended(&spin, 3 * SPIN_GAIN_NS, true);
+	while (spin_budget(&spin, AT) >= 2 * SPIN_GAIN_NS) {
+		spin_ended(&spin, 2 * SPIN_GAIN_NS, true);
+		cr_assert_leq(++hits, 2);
 	}
-	cr_assert_lt(spin_budget(&spin, AT), 3 * SPIN_GAIN_NS);
 }
 
 Test(unit_spin, whatever_comes_the_purse_stays_within_its_bounds)
