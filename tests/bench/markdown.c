@@ -66,7 +66,7 @@ static void put_ways(FILE *file, const struct plan *plan, enum mode mode)
 }
 
 /* A line for each thing that grows: what it is, then value and cost. */
-static void put_growth(FILE *file, const struct plan *plan, enum mode mode)
+static void put_growth(FILE *file, const struct plan *plan, enum mode mode, bool first)
 {
 	const char *last = "";
 
@@ -80,7 +80,9 @@ static void put_growth(FILE *file, const struct plan *plan, enum mode mode)
 		f = figure_of(g, mode, row->of);
 		if (strcmp(last, row->what))
 			fprintf(file, "%s| %s, %s |",
-				*last ? "\n" : "\n| us a job, by what grows | |\n|---|---|\n",
+				*last           ? " |\n"
+					: first ? "\n| us a job, by what grows | |\n|---|---|\n"
+						: "",
 				row->what, mode == PINNED ? "one CPU" : "not pinned");
 		else
 			fputc(',', file);
@@ -97,12 +99,15 @@ static void put_growth(FILE *file, const struct plan *plan, enum mode mode)
 
 void markdown_write(FILE *file, const struct plan *plan, const struct settings *settings)
 {
+	bool first = true;
+
 	for (int mode = MODES - 1; mode >= 0; mode--) { /* not pinned comes first */
 		if (settings->modes[mode])
 			put_ways(file, plan, (enum mode)mode);
 	}
 	for (int mode = MODES - 1; mode >= 0; mode--) {
 		if (settings->modes[mode])
-			put_growth(file, plan, (enum mode)mode);
+			put_growth(file, plan, (enum mode)mode, first);
+		first &= !settings->modes[mode];
 	}
 }
