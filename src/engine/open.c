@@ -26,7 +26,8 @@
 
 /*
  * A queue that gives conversations often keeps so many idle leases, for those that come before this
- * one ends: by handoff they would begin some hundred microseconds later.
+ * one ends: by handoff they would begin some hundred microseconds later. The last idle worker stays
+ * with the pool, for jobs that are handed off.
  */
 #define LEASES_AHEAD 2
 
@@ -91,7 +92,7 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 	r = give(l, given, handle, &id);
 	if (r == 0 && !given->options.dispatch && l->kind != QUEUE_PINNED &&
 		l->leases.active - l->leases.busy < LEASES_AHEAD)
-		path_ask(l, given->given_ns, 1);
+		path_ask(l, given->given_ns, 2);
 	/*
 	 * The program forces a lease, and the queue has none yet, so this waits for one. The wait
 	 * is bounded by the supervisor's answer, and by the job's queue_ms.
