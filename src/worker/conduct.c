@@ -44,6 +44,9 @@ static uintptr_t habit_of(const struct brood_job *job)
 void conduct_begin(const struct brood_job *job)
 {
 	files_due = job->fd >= 0 || job->extra.count > 0 || files_shared;
+	/* before the note is cleared: a handler that interrupts this counts as a call */
+	syscalls_before_first = before_first_call;
+	atomic_signal_fence(memory_order_seq_cst);
 	syscalls_made = 0;
 	watching = syscalls_watched && !job->unwatched && !hygiene_others &&
 		habits_watch(&habits, habit_of(job)) && syscalls_watch_again();
@@ -55,7 +58,6 @@ void conduct_begin(const struct brood_job *job)
 	}
 	tame_begin(&calls, job->trusted ? 0 : TAME_MAX);
 	syscalls_result = SYSCALLS_UNKNOWN;
-	syscalls_before_first = before_first_call;
 	syscalls_let = let;
 	selector_set(SYSCALLS_BLOCK);
 }
