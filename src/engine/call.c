@@ -58,6 +58,11 @@ static ssize_t result(
 
 	if (r < 0)
 		return v->detail == BROOD_DETAIL_LEASE_OVER ? path_lease_over() : r;
+	if (spoilt == -ENOMEM)
+		return fail_with(spoilt,
+			"job %llu %s: it has run, but its worker or the engine had no memory or "
+			"descriptor for the reply",
+			(unsigned long long)v->id, v->name);
 	if (spoilt)
 		return fail_system(spoilt, "the request or the reply of a call");
 	if (size > room && !call->given.options.ret_reply)

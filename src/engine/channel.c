@@ -99,7 +99,9 @@ static void hear_socket(struct brood *b, struct frame *f)
 
 	if (!handle || !handle->carried || handle->socket.came)
 		return;
-	handle->socket = (struct transfer_news){ .came = true, .fd = frame_take_fd(f, 0) };
+	handle->socket = (struct transfer_news){
+		.came = true, .none = f->header.fds == 0, .fd = frame_take_fd(f, 0)
+	};
 	if (handle->to)
 		inbox_add(handle->to, &handle->inbox, &handle->to->handles);
 	else if (handle->waiter && handle->waiter != b->reader)

@@ -118,7 +118,7 @@ void transfer_adopt(struct transfer *t, struct transfer_news *news)
 	t->from_worker = true;
 	t->reading = t->fd >= 0;
 	if (t->fd < 0)
-		t->error = -EMFILE;
+		t->error = news->none ? -ENOMEM : -EMFILE;
 }
 
 void transfer_close(struct transfer *t)

@@ -28,7 +28,8 @@ struct transfer {
 /* A socket that the worker of a carried job has made, on its way to the job's transfer. */
 struct transfer_news {
 	bool came;
-	int fd; /* -1: it was lost on the way */
+	bool none; /* the worker, or the supervisor, had none to send */
+	int fd;    /* -1: it was lost on the way */
 };
 
 /*

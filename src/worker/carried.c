@@ -124,8 +124,10 @@ int carried_make_way(struct brood_job *job, size_t size)
 
 static int socket_of(struct brood_job *job)
 {
-	int r = is_carried(job) ? carried_make_socket(job) : 0;
+	int r = 0;
 
+	if (is_carried(job)) /* a reply that was cut goes no other way afterwards */
+		r = job->reply.error < 0 ? job->reply.error : carried_make_socket(job);
 	if (r < 0)
 		return r;
 	return job->bytes ? -ENOTSOCK : job->fd;
