@@ -79,8 +79,10 @@ void ring_job_look(struct worker_lease *l)
 {
 	struct hygiene_ending e = { 0 };
 
-	if (l->owed)
+	if (l->owed) {
 		e = hygiene_look(TIME_NEVER);
+		l->now = 0; /* the time of the look belongs to no job */
+	}
 	l->owed = false;
 	l->left = e.left;
 	if (e.retiring)
