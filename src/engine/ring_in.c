@@ -237,6 +237,14 @@ void ring_in_to_tell(struct lease *lease)
 	l->leases.wakes = true;
 }
 
+/* The worker is woken first: it need not wait until this thread has closed its copies. */
+static void fds_sent(struct lease *lease, struct queue_job *job)
+{
+	if (lease->queue->kind != QUEUE_CALLERS)
+		ring_in_flush(lease->queue);
+	side_sent(lease, job);
+}
+
 int ring_in_publish(struct lease *lease, struct queue_job *job, const struct given *order)
 {
 	uint64_t sequence = lease->published + 1;
@@ -282,7 +290,7 @@ int ring_in_publish(struct lease *lease, struct queue_job *job, const struct giv
 	if (entry->flags & RING_LOAN_FD)
 		lease_loans_sent(lease, job);
 	if (entry->flags & RING_FDS)
-		side_sent(lease, job);
+		fds_sent(lease, job);
 	return 0;
 }
 

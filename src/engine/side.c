@@ -100,7 +100,8 @@ void side_sent(struct lease *lease, struct queue_job *job)
 	if (job->tries.left > 0 && lease->queue->kind != QUEUE_PINNED)
 		return;
 	job->fds.out = true;
-	job->fds.socket = closing_socket(job->fds.socket);
+	job->fds.socket = job->fds.own_pair ? close_fd(job->fds.socket)
+					    : closing_socket(job->fds.socket);
 	job->fds.extra = job->fds.extra ? queue_jobs_fds_free(job->fds.extra) : NULL;
 }
 
