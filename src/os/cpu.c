@@ -44,8 +44,10 @@ uint32_t cpu_usable(const char *root)
 bool cpu_step_aside(uint32_t cpu)
 {
 	cpu_set_t all, others;
+	int filter = prctl(PR_GET_SECCOMP);
 
-	if (cpu == CPU_UNKNOWN || prctl(PR_GET_SECCOMP) > 0 ||
+	/* EINVAL: the kernel has no filters; any other error is a filter's */
+	if (cpu == CPU_UNKNOWN || filter > 0 || (filter < 0 && errno != EINVAL) ||
 		sched_getaffinity(0, sizeof all, &all) < 0 || CPU_COUNT(&all) < 2)
 		return false;
 	others = all;

@@ -21,7 +21,6 @@
 
 AT_BIRTH _Atomic unsigned char syscalls_selector = SYSCALLS_ALLOW;
 AT_BIRTH volatile sig_atomic_t syscalls_watched;
-AT_BIRTH static bool dispatches; /* the kernel looks at the selector */
 AT_BIRTH volatile sig_atomic_t syscalls_made;
 AT_BIRTH volatile long syscalls_result = SYSCALLS_UNKNOWN;
 
@@ -41,6 +40,8 @@ void syscalls_note(void)
 }
 
 #if defined(__x86_64__) && !defined(__ILP32__)
+
+AT_BIRTH static bool dispatches; /* the kernel looks at the selector */
 
 /*
  * The two system calls that the kernel lets through while the selector says BLOCK. It compares the

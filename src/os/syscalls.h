@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * syscalls.h - sees the system calls of a piece of code, on x86-64 since Linux 5.11
- * (PR_SET_SYSCALL_USER_DISPATCH). A call that is seen costs some 2 us, and watching costs nothing
+ * (PR_SET_SYSCALL_USER_DISPATCH). A call that is seen costs 2 to 4 us, and watching costs nothing
  * if there is no call.
  *
  * While the selector says BLOCK, a system call of the watched thread raises SIGSYS instead, which
@@ -54,7 +54,7 @@ enum { SYSCALLS_ALLOW = 0, SYSCALLS_BLOCK = 1 };
 extern _Atomic unsigned char syscalls_selector;
 
 /*
- * Begins to watch this thread, for its whole life. Returns 0; -ENOSYS: this machine cannot do it;
+ * Begins to watch this thread. Returns 0; -ENOSYS: this machine cannot do it;
  * -EBUSY: SIGSYS has another handler, or is blocked, or a handler of this process blocks it; or the
  * kernel's error.
  */
@@ -102,13 +102,13 @@ extern void (*volatile syscalls_before_first)(void);
  * Called for a SIGSYS that is no trap of a watched call. NULL: the signal has its default action.
  */
 extern void (*volatile syscalls_on_other)(int sig, siginfo_t *info, void *context);
-extern volatile sig_atomic_t syscalls_watched; /* true: this thread is watched */
+extern volatile sig_atomic_t syscalls_watched; /* true: this thread is watched (or pauses) */
 
 /*
- * To watch a piece of code: set this to 0, then the selector to BLOCK if syscalls_watched; after
- * the code the selector to ALLOW. The code made a system call that was not let through, or that
- * cannot be known, if this is set or the thread is not watched. worker/conduct.c does so around
- * each job.
+ * To watch a piece of code: set this to 0, then the selector to BLOCK if syscalls_watch_again();
+ * after the code the selector to ALLOW. The code made a system call that was not let through, or
+ * that cannot be known, if this is set or the thread is not watched. worker/conduct.c does so
+ * around each job.
  */
 extern volatile sig_atomic_t syscalls_made;
 void syscalls_note(void); /* counts a system call; async-signal-safe */
