@@ -186,12 +186,16 @@ static int job_leaves_a_file(struct brood_job *job)
 static void trusted(void)
 {
 	struct brood_options options = { .workers = 1 };
-	struct brood_job_options o = { .size = sizeof o, .flags = BROOD_JOB_TRUSTED };
+	struct brood_job_options o = {
+		.size = sizeof o, .flags = BROOD_JOB_TRUSTED, .dispatch = BROOD_PATH_LEASE
+	};
 	struct brood *brood = pool_start(&options);
 	struct brood_verdict v = pool_call_with(brood, job_leaves_a_file, &o);
 	pid_t pid = v.pid;
 
 	CHECK_EQ(v.outcome, BROOD_DONE);
+	CHECK_EQ(v.path, BROOD_PATH_LEASE);
+	CHECK_EQ(v.left, 0); /* nobody has looked yet */
 	for (uint64_t until = now_ns() + 20 * NS_PER_S; v.pid == pid;) {
 		CHECK(now_ns() < until);
 		v = pool_call_with(brood, job_nothing, &o);
