@@ -12,6 +12,8 @@
  * Every SPIN_FILL_NS the purse is full again: thus a thread notices when spinning has become worth
  * it, and misses alone cost 1 % of a CPU. The purse is not filled drop by drop: while both sides
  * sleep, an answer takes as long as a wake-up, and spins that are shorter would never find one.
+ * A long spin of one side alone ends soon, for each of its hits is late. So the other side, which
+ * sees it, fills its own purse, too (spin_met()): from then on both spin.
  *
  * Times in, times out; no clock is read here.
  */
@@ -23,15 +25,21 @@
 #include <stdint.h>
 
 #define SPIN_PURSE_NS 200000u /* what the purse holds at most */
-#define SPIN_GAIN_NS  45000u  /* what a sleep and a wake-up across CPUs cost both sides */
+#define SPIN_GAIN_NS  20000u  /* what a sleep and a wake-up across CPUs cost both sides */
 #define SPIN_LEAST_NS 2000u   /* a shorter spin finds nothing */
 #define SPIN_FILL_NS  (20 * NS_PER_MS)
+#define SPIN_MET_NS   (5 * NS_PER_MS)
 
 struct spin {
 	uint64_t filled_ns; /* when the purse was full by itself; 0: never */
 	uint32_t purse_ns;
 };
 
+/*
+ * The peer waits for this thread, and does not sleep: the purse is full again, but not more often
+ * than every SPIN_MET_NS.
+ */
+void spin_met(struct spin *spin, uint64_t now);
 /* For how long a spin may last that begins now. 0: do not spin. */
 uint32_t spin_budget(struct spin *spin, uint64_t now);
 /* A spin has ended after took_ns. hit: the peer has written. */

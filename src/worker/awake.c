@@ -43,9 +43,13 @@ static bool look_for_a_while(const struct worker_lease *l)
 static bool spin(struct worker_lease *l)
 {
 	uint64_t began = l->now ? l->now : now_ns(), now;
-	uint32_t budget = spin_budget(&its_spin, began);
+	uint32_t budget;
 	bool hit;
 
+	/* an engine that spins has its next job ready as soon as it has seen this one's end */
+	if (!atomic_load_explicit(&l->queue->listening, memory_order_relaxed))
+		spin_met(&its_spin, began);
+	budget = spin_budget(&its_spin, began);
 	if (budget == 0)
 		return false;
 	do {

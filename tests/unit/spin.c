@@ -80,7 +80,7 @@ Test(unit_spin, hits_that_take_longer_than_a_wake_up_are_no_gain)
 
 	while (spin_budget(&spin, AT) >= 2 * SPIN_GAIN_NS) {
 		spin_ended(&spin, 2 * SPIN_GAIN_NS, true);
-		cr_assert_leq(++hits, 2);
+		cr_assert_leq(++hits, (int)(SPIN_PURSE_NS / SPIN_GAIN_NS));
 	}
 }
 
@@ -103,6 +103,21 @@ Test(unit_spin, whatever_comes_the_purse_stays_within_its_bounds)
 		spin_ended(&spin, (uint64_t)random() % 400000, random() % 2);
 		cr_assert_leq(spin.purse_ns, SPIN_PURSE_NS);
 	}
+}
+
+Test(unit_spin, a_peer_that_is_met_fills_the_purse_now_and_then)
+{
+	struct spin spin = { 0 };
+	int filled = 0;
+
+	for (uint64_t now = AT; now < AT + NS_PER_S; now += NS_PER_MS / 10) {
+		while (miss(&spin, now) > 0)
+			;
+		spin_met(&spin, now + 1);
+		filled += spin_budget(&spin, now + 1) == SPIN_PURSE_NS / 2;
+	}
+	cr_assert_leq(filled, NS_PER_S / SPIN_MET_NS);
+	cr_assert_geq(filled, NS_PER_S / SPIN_MET_NS / 2);
 }
 
 /* ---- packed on one CPU ---- */
