@@ -325,6 +325,15 @@ static const uint8_t types[] = {
 	MESSAGE_GRANTED,
 };
 
+/* Bytes of the frame itself, by a copy: memcpy() must not overlap. */
+static void append_some(struct frame *f, size_t size)
+{
+	unsigned char copy[MESSAGE_ARG_MAX];
+
+	memcpy(copy, f->bytes, size);
+	frame_append(f, copy, size);
+}
+
 static void fill_frame(struct frame *f, uint64_t *r)
 {
 	uint64_t word = loot.page ? atomic_load(&loot.page->word) : 0,
@@ -342,7 +351,7 @@ static void fill_frame(struct frame *f, uint64_t *r)
 		f->finished.flags = hostile_random(r) % 16;
 		f->finished.arg_size = 0;
 		if (hostile_random(r) % 2)
-			frame_append(f, f->bytes, hostile_random(r) % MESSAGE_ARG_MAX);
+			append_some(f, hostile_random(r) % MESSAGE_ARG_MAX);
 		break;
 	case MESSAGE_SOCKET:
 		f->asked.socket.id = hostile_random(r) % 200;
