@@ -108,7 +108,7 @@ Test(unit_spin, whatever_comes_the_purse_stays_within_its_bounds)
 Test(unit_spin, a_peer_that_is_met_fills_the_purse_now_and_then)
 {
 	struct spin spin = { 0 };
-	int filled = 0;
+	uint64_t filled = 0;
 
 	for (uint64_t now = AT; now < AT + NS_PER_S; now += NS_PER_MS / 10) {
 		while (miss(&spin, now) > 0)
