@@ -103,7 +103,7 @@ int engine_notify(struct brood *b, uint32_t kind, const char *text);
 /* The name is good (pool/kept.h). fd -1: forgets the name. */
 int engine_keep(struct brood *b, const char *name, int fd);
 int engine_kept(struct brood *b, const char *name, int *ret_fds, size_t room);
-int engine_notify_check(const char *fields);
+int engine_notify_check(const char *fields); /* 0, or -errno with a sentence */
 int engine_notify_fields(struct brood *b, const char *fields);
 int engine_notify_barrier(struct brood *b, uint32_t timeout_ms);
 int engine_stats(struct brood *b, struct brood_stats *ret);

@@ -24,13 +24,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/*
- * A queue that gives conversations often keeps so many idle leases, for those that come before this
- * one ends: by handoff they would begin some hundred microseconds later. The last idle worker stays
- * with the pool, for jobs that are handed off.
- */
-#define LEASES_AHEAD 2
-
 /* 1: the caller hands the job off. */
 static int give(
 	struct queue *l, const struct given *given, struct brood_handle *handle, uint64_t *ret_id)
@@ -90,9 +83,8 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 	if (r != 0)
 		return r;
 	r = give(l, given, handle, &id);
-	if (r == 0 && !given->options.dispatch && l->kind != QUEUE_PINNED &&
-		l->leases.active - l->leases.busy < LEASES_AHEAD)
-		path_ask(l, given->given_ns, 2);
+	if (r == 0 && !given->options.dispatch && l->kind != QUEUE_PINNED)
+		path_ask_ahead(l, given->given_ns);
 	/*
 	 * The program forces a lease, and the queue has none yet, so this waits for one. The wait
 	 * is bounded by the supervisor's answer, and by the job's queue_ms.
@@ -104,10 +96,7 @@ static int give_on_lease(struct brood *b, const struct given *given, struct broo
 	return r;
 }
 
-/*
- * Asks for a lease, for later jobs. Two workers must be idle: the job that was just handed off
- * takes one of them.
- */
+/* The job that was just handed off takes one of the idle workers. */
 static void lease_next_time(struct brood *b, const struct given *given)
 {
 	struct queue *l = atomic_load_explicit(&given->pool->own, memory_order_acquire);
@@ -115,8 +104,7 @@ static void lease_next_time(struct brood *b, const struct given *given)
 	if (given->options.dispatch || given->options.lease || !l || !b->fd_used)
 		return;
 	queue_lock(l);
-	if (!ring_in_idle(l))
-		path_ask(l, given->given_ns, 2);
+	path_ask_ahead(l, given->given_ns);
 	queue_unlock(l);
 }
 

@@ -202,6 +202,12 @@ static bool crowd_lacks(struct brood *b, struct queue *own, bool idle, uint64_t 
 /* how long to wait if the supervisor gets no CPU: a job by handoff would wait as long */
 #define GRANTED_LATE_NS NS_PER_S
 
+/*
+ * A queue that gives conversations often keeps so many idle leases: by handoff the next
+ * conversation would begin some hundred microseconds later.
+ */
+#define LEASES_AHEAD 2
+
 #define ASK_PAUSE_NS (10 * NS_PER_MS) /* the pause after a request for a lease was in vain */
 
 static bool often(uint64_t now)
@@ -296,11 +302,18 @@ static bool was_lent(struct queue *l)
 	return has_idle(l);
 }
 
-bool path_ask(struct queue *l, uint64_t now, uint32_t needed)
+/* Asks for a lease for this queue, if as many workers are idle as are needed. */
+static bool ask(struct queue *l, uint64_t now, uint32_t needed)
 {
 	return l->leases.asked == 0 && l->leases.active < l->leases.limit && often(now) &&
 		now >= l->leases.ask_again && spare(l->pool) >= needed &&
 		place_ask(l, BROOD_FOREVER, l->pool->options->queue_ms) == 0;
+}
+
+void path_ask_ahead(struct queue *l, uint64_t now)
+{
+	if (l->leases.active - l->leases.busy < LEASES_AHEAD)
+		ask(l, now, 2);
 }
 
 /* True: requests wait in the supervisor, perhaps this one, too: the idle worker got another job. */
@@ -358,7 +371,7 @@ static int ready(struct queue *l, const struct given *given, bool call)
 		return 2;
 	if (forced || has_idle(l) || was_lent(l))
 		return 0;
-	return call && path_ask(l, given->given_ns, 1) && wait_for_lease(l) ? 0 : 1;
+	return call && ask(l, given->given_ns, 1) && wait_for_lease(l) ? 0 : 1;
 }
 
 int path_enter(struct brood *b, const struct given *given, bool call, struct queue **ret)

@@ -34,6 +34,9 @@ int path_full(const struct queue *l);
 int path_results(const struct queue *l);
 /* Returns -ESTALE and sets its sentence. */
 int path_lease_over(void);
-/* Asks for a lease for this queue, if as many workers are idle as are needed. */
-bool path_ask(struct queue *l, uint64_t now, uint32_t needed);
+/*
+ * Under the queue's lock. Asks for a lease, for later conversations, if the queue gives them often
+ * and has few idle leases. The last idle worker stays with the pool, for jobs that are handed off.
+ */
+void path_ask_ahead(struct queue *l, uint64_t now);
 #endif

@@ -237,7 +237,7 @@ void ring_in_to_tell(struct lease *lease)
 	l->leases.wakes = true;
 }
 
-/* The worker is woken first: it need not wait until this thread has closed its copies. */
+/* The worker is woken first: the closes of what the engine gave away take some microseconds. */
 static void fds_sent(struct lease *lease, struct queue_job *job)
 {
 	if (lease->queue->kind != QUEUE_CALLERS)

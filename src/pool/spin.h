@@ -12,8 +12,8 @@
  * Every SPIN_FILL_NS the purse is full again: thus a thread notices when spinning has become worth
  * it, and misses alone cost 1 % of a CPU. The purse is not filled drop by drop: while both sides
  * sleep, an answer takes as long as a wake-up, and spins that are shorter would never find one.
- * A long spin of one side alone ends soon, for each of its hits is late. So the other side, which
- * sees it, fills its own purse, too (spin_met()): from then on both spin.
+ * One side that spins alone soon has an empty purse, for each of its hits is late. So a worker that
+ * sees its engine spin fills its own purse, too (spin_met()): from then on both spin.
  *
  * Times in, times out; no clock is read here.
  */
@@ -24,14 +24,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SPIN_PURSE_NS 200000u /* what the purse holds at most */
-#define SPIN_GAIN_NS  20000u  /* what a sleep and a wake-up across CPUs cost both sides */
-#define SPIN_LEAST_NS 2000u   /* a shorter spin finds nothing */
-#define SPIN_FILL_NS  (20 * NS_PER_MS)
-#define SPIN_MET_NS   (5 * NS_PER_MS)
+#define SPIN_PURSE_NS 200000u          /* what the purse holds at most */
+#define SPIN_GAIN_NS  20000u           /* what a sleep and a wake-up across CPUs cost both sides */
+#define SPIN_LEAST_NS 2000u            /* a shorter spin finds nothing */
+#define SPIN_FILL_NS  (20 * NS_PER_MS) /* how often the purse is filled */
+#define SPIN_MET_NS   (5 * NS_PER_MS)  /* the same while the peer is found awake */
 
 struct spin {
-	uint64_t filled_ns; /* when the purse was full by itself; 0: never */
+	uint64_t filled_ns; /* when the purse was filled last; 0: never */
 	uint32_t purse_ns;
 };
 
