@@ -81,17 +81,22 @@ static bool word_is_before(uint64_t word, uint64_t sequence)
 		SLOT_PAGE_SEQUENCE(word) == sequence - 1;
 }
 
+static uint32_t claim_of(const struct lease *lease, const struct queue_job *job)
+{
+	return atomic_load_explicit(
+		&lease->up->dones[job->sequence % RING_DEPTH].claim, memory_order_relaxed);
+}
+
 static bool had_begun(struct end *end, const struct queue_job *job, bool condemned)
 {
 	const struct lease *lease = end->lease;
-	uint32_t claim = atomic_load_explicit(
-		&lease->up->dones[job->sequence % RING_DEPTH].claim, memory_order_relaxed);
+	uint32_t claim = claim_of(lease, job);
 
 	if (lease->damaged)
 		return job->sequence <= lease->told.said && !end->unread;
 	if (condemned)
 		return !word_is_before(lease->news.over.word, job->sequence);
-	if (claim == CLAIM_WORD(job->sequence, CLAIM_QUEUED))
+	if (claim_is_open(claim, job->sequence))
 		return false;
 	return !(lease->news.over.how == LEASE_DIED &&
 		claim == CLAIM_WORD(job->sequence, CLAIM_TAKEN) &&
@@ -178,8 +183,7 @@ static void settle_job(struct end *end, struct queue_job *job)
 	struct queue *l = lease->queue;
 	struct brood_verdict v = { 0 };
 	/* The worker had not even looked at this job: the job did not cause the death. */
-	bool innocent = atomic_load_explicit(&lease->up->dones[job->sequence % RING_DEPTH].claim,
-				memory_order_relaxed) == CLAIM_WORD(job->sequence, CLAIM_QUEUED);
+	bool innocent = claim_is_open(claim_of(lease, job), job->sequence);
 	bool decided, fds_lost, poisoned;
 	int r;
 

@@ -192,8 +192,6 @@ static void publish(struct lease *lease, struct queue_job *job, uint64_t sequenc
 	/* a thread sleeps that did not know of this job */
 	if (l->sleep.leader && l->kind != QUEUE_CALLERS)
 		atomic_store_explicit(&l->fds.page->listening, 1, memory_order_relaxed);
-	atomic_store_explicit(&lease->up->dones[sequence % RING_DEPTH].claim,
-		CLAIM_WORD(sequence, CLAIM_QUEUED), memory_order_relaxed);
 	if (l->kind == QUEUE_CALLERS) {
 		/* the worker hears of this job together with others, when the lock is let go */
 		caller_ringed(lease, job, sequence);

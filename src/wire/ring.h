@@ -19,11 +19,8 @@
  * more reads the wake word, sets asleep (seq_cst), looks at published and attention again, sleeps
  * while the wake word is what it was, and clears asleep.
  *
- * Claims: one word a job, in up, in the cache line of its completion. The engine stores QUEUED(N)
- * before it publishes. The worker swaps QUEUED(N) to TAKEN(N) before it begins. The engine may swap
- * QUEUED(N) to WITHDRAWN(N) (a cancel, or the job shall go to another worker). Whoever swaps first
- * has the job. The worker passes by a withdrawn job: the job has no completion, but `done` counts
- * it.
+ * Claims: ring_claim.h. The worker claims a job before it begins. It passes by a job that the
+ * engine has withdrawn: this job has no completion, but `done` counts it.
  *
  * Up: the worker fills completion and bytes, then stores up.done = N (release). It tells the engine
  * (8 bytes into the lease's eventfd)
@@ -55,6 +52,7 @@
 #include "lease_page.h"
 #include "message_job.h"
 #include "queue_page.h"
+#include "ring_claim.h"
 #include "ring_done.h"
 #include "ring_loan.h"
 #include "ring_space.h"
@@ -134,16 +132,19 @@ struct ring_up {
 enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_DONE_FD, CALLER_TOLD };
 #define CALLER_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))
 
-enum claim_state { CLAIM_QUEUED = 1, CLAIM_TAKEN, CLAIM_WITHDRAWN };
-#define CLAIM_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))
+/* Claims a job in the ring: see ring_claim.h. */
+static inline bool ring_claim(
+	struct ring_up *up, uint64_t sequence, enum claim_state to, uint32_t *ret_found)
+{
+	return claim_swap(&up->dones[sequence % RING_DEPTH].claim, sequence, to, ret_found);
+}
 
-/* QUEUED to WITHDRAWN: the job is the engine's again. False: its worker was first. */
+/* The job is the engine's again. False: its worker was first. */
 static inline bool ring_withdraw(struct ring_up *up, uint64_t sequence)
 {
-	uint32_t word = CLAIM_WORD(sequence, CLAIM_QUEUED);
+	uint32_t found;
 
-	return atomic_compare_exchange_strong(&up->dones[sequence % RING_DEPTH].claim, &word,
-		CLAIM_WORD(sequence, CLAIM_WITHDRAWN));
+	return ring_claim(up, sequence, CLAIM_WITHDRAWN, &found);
 }
 
 #endif

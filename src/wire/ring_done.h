@@ -37,9 +37,8 @@ struct ring_done {
 	int32_t code;
 	uint16_t left, flags, extra;
 	/*
-	 * The claim on the job with this number: CLAIM_WORD(), see ring.h. It stands here since the
-	 * worker writes to this cache line anyway: among claims of other jobs, the line would go to
-	 * and fro between the CPUs of engine and worker.
+	 * The claim on the job with this number: ring_claim.h. It stands here since the worker
+	 * writes to this cache line anyway.
 	 */
 	_Atomic uint32_t claim;
 };

@@ -376,10 +376,9 @@ static uint32_t begin(struct worker_lease *l, struct brood_job *job, const struc
 /* Claims the entry. False: the engine has withdrawn it. */
 static bool claim(struct worker_lease *l, uint64_t sequence)
 {
-	uint32_t found = CLAIM_WORD(sequence, CLAIM_QUEUED);
+	uint32_t found;
 
-	if (atomic_compare_exchange_strong(&l->up->dones[sequence % RING_DEPTH].claim, &found,
-		    CLAIM_WORD(sequence, CLAIM_TAKEN)))
+	if (ring_claim(l->up, sequence, CLAIM_TAKEN, &found))
 		return true;
 	if (found != CLAIM_WORD(sequence, CLAIM_WITHDRAWN))
 		worker_give_up(WORKER_EXIT_RING);

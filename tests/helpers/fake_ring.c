@@ -84,8 +84,6 @@ struct ring_entry *fake_entry(struct fake_ring *r, brood_fn *fn, const void *req
 		.attempt = 1,
 		.name = "job" };
 	r->fake->sequence = sequence;
-	atomic_store(
-		&r->up->dones[sequence % RING_DEPTH].claim, CLAIM_WORD(sequence, CLAIM_QUEUED));
 	return e;
 }
 

@@ -54,11 +54,10 @@ bool peer_given(const struct peer_lease *l) { return peer_known(l) > l->done; }
 uint64_t peer_begin(struct peer_lease *l)
 {
 	uint64_t sequence = l->done + 1;
-	uint32_t word = CLAIM_WORD(sequence, CLAIM_QUEUED);
+	uint32_t found;
 
 	CHECK(peer_given(l));
-	CHECK(atomic_compare_exchange_strong(&l->up->dones[sequence % RING_DEPTH].claim, &word,
-		CLAIM_WORD(sequence, CLAIM_TAKEN)));
+	CHECK(ring_claim(l->up, sequence, CLAIM_TAKEN, &found));
 	atomic_store(&l->page->began_ns, now_ns());
 	atomic_store(&l->page->word, SLOT_PAGE_WORD(sequence, SLOT_PAGE_RUNNING));
 	return sequence;

@@ -6,7 +6,7 @@
  * what has no completion.
  *
  *	worker		src/worker/ring_job.c, run.c	claim(), run_swap(), count(), pass_by()
- *	engine		src/wire/ring.h			ring_withdraw()
+ *	engine		src/wire/ring_claim.h		claim_swap()
  *			src/engine/inbox_look.c		lease_over(), had_begun()
  *	supervisor	src/supervisor/deadline.c	condemns by swap, then kills
  *
@@ -31,10 +31,9 @@
 #define ENDED     2
 #define CONDEMNED 3
 #define AT(n, state) ((n) * 4 + (state))
-#define EMPTY     0 /* what stands in a claim word before, from an earlier round */
-#define QUEUED    1
-#define TAKEN     2
-#define WITHDRAWN 3
+#define OPEN      0 /* what stands in a claim word before, from an earlier round */
+#define TAKEN     1
+#define WITHDRAWN 2
 
 byte runs = 0;         /* the job whose function runs in worker 0; 0: none */
 byte begun[4];         /* how often the job has begun, here or on worker 1 */
@@ -64,11 +63,10 @@ proctype engine()
 	do
 	:: n < JOBS ->
 		n++;
-#ifdef MUTANT_QUEUED_LATE
+#ifdef MUTANT_OPENS_CLAIMS
 		EXCHANGE(E, PUBLISHED, n);
-		STORE(E, CLAIM + n, QUEUED)
+		STORE(E, CLAIM + n, OPEN)
 #else
-		STORE(E, CLAIM + n, QUEUED);
 		EXCHANGE(E, PUBLISHED, n)
 #endif
 	:: n == JOBS -> break
@@ -82,13 +80,13 @@ proctype engine()
 		:: skip
 		:: verdicts[n] == 0 ->
 #ifdef MUTANT_WITHDRAWS_BY_LOOK
-			atomic { LOAD(E, CLAIM + n, see); mine = (see == QUEUED); see = 0 }
+			atomic { LOAD(E, CLAIM + n, see); mine = (see == OPEN); see = 0 }
 			if
 			:: mine -> EXCHANGE(E, CLAIM + n, WITHDRAWN)
 			:: else
 			fi;
 #else
-			SWAP(E, CLAIM + n, QUEUED, WITHDRAWN, mine);
+			SWAP(E, CLAIM + n, OPEN, WITHDRAWN, mine);
 #endif
 			if
 			:: mine -> elsewhere(n)
@@ -142,12 +140,12 @@ collect:
 				LOAD(E, CLAIM + collected, see);
 				LOAD(E, WORD, word);
 #ifdef MUTANT_TAKEN_IS_BEGUN
-				mine = (see == QUEUED);
+				mine = (see == OPEN);
 #else
 #ifdef MUTANT_TAKEN_IS_NOT_BEGUN
-				mine = (see == QUEUED || see == TAKEN);
+				mine = (see == OPEN || see == TAKEN);
 #else
-				mine = (see == QUEUED || word == AT(collected - 1, ENDED));
+				mine = (see == OPEN || word == AT(collected - 1, ENDED));
 #endif
 #endif
 				if
@@ -183,13 +181,13 @@ proctype worker()
 	:: atomic { memory[PUBLISHED] > last -> last++ }
 		assert(condemned == 0 || condemned >= last);
 #ifdef MUTANT_CLAIMS_BY_LOOK
-		atomic { LOAD(W, CLAIM + last, see); mine = (see == QUEUED); see = 0 }
+		atomic { LOAD(W, CLAIM + last, see); mine = (see == OPEN); see = 0 }
 		if
 		:: mine -> EXCHANGE(W, CLAIM + last, TAKEN)
 		:: else
 		fi;
 #else
-		SWAP(W, CLAIM + last, QUEUED, TAKEN, mine);
+		SWAP(W, CLAIM + last, OPEN, TAKEN, mine);
 #endif
 		if
 		:: !mine ->
