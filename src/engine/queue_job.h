@@ -102,7 +102,6 @@ struct queue_job {
 	const struct function *function;
 	struct function *own_function; /* for plugins, and when the queue's table was full */
 	struct queue_limits limits;
-	struct tries tries;
 	uint64_t given_ns, waiting_until;
 	uint32_t queued_ns;
 
@@ -128,6 +127,7 @@ struct queue_job {
 	struct queue_reply reply;
 	struct stream *stream; /* set if STREAMED */
 	struct pipe *pipe;     /* set if RINGED and the bytes go over a socket; else NULL */
+	struct tries tries;    /* last: few jobs need its verdict of an earlier attempt */
 };
 
 #endif
