@@ -220,7 +220,7 @@ static inline double us_each(uint64_t ns, uint32_t jobs) { return (double)ns / 1
 
 extern const struct kind floor_futex, floor_eventfd, floor_pipe, floor_f0, floor_f1, floor_f2,
 	floor_f2v, floor_f5, floor_f5v, floor_pool, floor_latency, floor_forks, floor_trap,
-	floor_bare;
+	floor_bare, floor_ring;
 extern const struct kind bench_open, bench_call, bench_callers, bench_submit, bench_fork,
 	bench_spawn, bench_idle, bench_map, bench_reply, bench_request, bench_crowd, bench_loan,
 	bench_loan_all, bench_loan_copy, bench_calls, latency_call, latency_submit, latency_talk,

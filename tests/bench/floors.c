@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * floors.c - ping-pong between two processes: over a shared word and a futex, over two eventfds, or
- * over two pipes. This is the price of a wake-up there and back.
+ * over two pipes. This is the price of a wake-up there and back. And a bare ring, over which two
+ * processes that never sleep hand 64 jobs to and fro: the price of the cache lines.
  */
 #include "bench.h"
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
+
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -119,5 +123,84 @@ static void pipe_open(const struct params *p)
 	station_partner(answer_all, NULL);
 }
 
+/* ---- ring: the same bytes as a job of 64 has, there and back ---- */
+
+#define RING_OUT   64u
+#define RING_BYTES 64u
+#define RING_LOOKS 1000
+
+struct place {
+	_Alignas(64) _Atomic uint64_t number;
+	_Alignas(64) unsigned char bytes[RING_BYTES];
+};
+struct ring {
+	_Alignas(64) _Atomic uint32_t open; /* a block is measured now: the partner may spin */
+	struct place there[RING_OUT], back[RING_OUT];
+};
+static struct ring *ring;
+static uint64_t ring_number;
+
+/* On one CPU the other process cannot run before this one yields. */
+static void await_number(const struct place *place, uint64_t number, bool partner)
+{
+	int looks = 0;
+
+	while (atomic_load_explicit(&place->number, memory_order_acquire) != number) {
+		if (++looks % RING_LOOKS)
+			continue;
+		if (partner && !atomic_load(&ring->open))
+			syscall(SYS_futex, &ring->open, FUTEX_WAIT, 0, NULL, NULL, 0);
+		else
+			sched_yield();
+	}
+}
+
+static void put_number(struct place *place, uint64_t number, const unsigned char *bytes)
+{
+	memcpy(place->bytes, bytes, RING_BYTES);
+	atomic_store_explicit(&place->number, number, memory_order_release);
+}
+
+static void ring_partner(void *context)
+{
+	(void)context;
+	for (uint64_t n = 1;; n++) {
+		await_number(&ring->there[n % RING_OUT], n, true);
+		put_number(&ring->back[n % RING_OUT], n, ring->there[n % RING_OUT].bytes);
+	}
+}
+
+static void ring_open(const struct params *p)
+{
+	(void)p;
+	ring = mmap(NULL, sizeof *ring, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	station_need(ring != MAP_FAILED, "mmap");
+	station_partner(ring_partner, NULL);
+}
+
+static void ring_block(const struct params *p, uint32_t jobs, double *values)
+{
+	const uint64_t last = ring_number + jobs;
+	unsigned char sent[RING_BYTES] = { 0 };
+	uint64_t done = ring_number, began = now_ns();
+
+	(void)p;
+	word_set(&ring->open, 1);
+	while (done < last) {
+		for (; ring_number < last && ring_number - done < RING_OUT; ring_number++) {
+			memcpy(sent, &ring_number, sizeof ring_number);
+			put_number(
+				&ring->there[(ring_number + 1) % RING_OUT], ring_number + 1, sent);
+		}
+		await_number(&ring->back[(done + 1) % RING_OUT], done + 1, false);
+		if (memcmp(ring->back[(done + 1) % RING_OUT].bytes, &done, sizeof done))
+			station_fail("ring: a wrong answer");
+		done++;
+	}
+	values[0] = us_each(now_ns() - began, jobs);
+	atomic_store(&ring->open, 0);
+}
+
+const struct kind floor_ring = { ring_open, ring_block, NULL };
 const struct kind floor_eventfd = { eventfd_open, ways_block, NULL };
 const struct kind floor_pipe = { pipe_open, ways_block, NULL };

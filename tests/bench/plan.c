@@ -25,6 +25,9 @@ static void plan_floors(struct plan *plan)
 		{ &floor_futex, "futex", "two processes, a shared word and a futex each way" },
 		{ &floor_eventfd, "eventfd", "two processes, an eventfd each way" },
 		{ &floor_pipe, "pipe", "two processes, 16 bytes, a pipe each way" },
+		{ &floor_ring, "ring",
+			"two processes that spin, a ring of 64 jobs in shared memory each way, 64 "
+			"bytes" },
 		{ &floor_f1, "F1",
 			"two processes, the message carries an fd, the answer comes over it; the "
 			"same socketpair again" },
@@ -191,8 +194,8 @@ static void plan_forced(struct plan *plan)
 
 static void add_submit(struct group *g, uint32_t floor, const struct params *p)
 {
-	struct row *row = add_row(g, first(add_stand(g, &bench_submit, p)),
-		beside(floor, "eventfd"), "submit.w%u.c%u.b%u", p->workers, p->out, p->bytes);
+	struct row *row = add_row(g, first(add_stand(g, &bench_submit, p)), beside(floor, "ring"),
+		"submit.w%u.c%u.b%u", p->workers, p->out, p->bytes);
 
 	say(row, "brood_submit(): %u workers, %u jobs out, echo of %u bytes", p->workers, p->out,
 		p->bytes);
@@ -202,7 +205,7 @@ static void plan_submit(struct plan *plan, uint32_t workers, uint32_t bytes)
 {
 	struct params p = { .workers = workers, .bytes = bytes, .path = BROOD_PATH_LEASE };
 	struct group *g = add_group(plan, "submit", BOTH);
-	uint32_t floor = add_stand(g, &floor_eventfd, NULL), process;
+	uint32_t floor = add_stand(g, &floor_ring, NULL), process;
 
 	for (p.out = 1; p.out <= 64; p.out *= 8)
 		add_submit(g, floor, &p);
@@ -226,7 +229,7 @@ static void plan_many_submit(struct plan *plan)
 		.workers = 512, .out = 4096, .bytes = 64, .path = BROOD_PATH_LEASE
 	};
 	struct group *g = add_group(plan, "submit", BOTH);
-	uint32_t floor = add_stand(g, &floor_eventfd, NULL);
+	uint32_t floor = add_stand(g, &floor_ring, NULL);
 
 	add_submit(g, floor, &p);
 	add_submit(g, floor, &more);
@@ -266,10 +269,10 @@ static void plan_threads(struct plan *plan)
 			.threads = 1,
 			.path = BROOD_PATH_LEASE };
 		struct group *g = add_group(plan, "threads", BOTH);
-		uint32_t floor = add_stand(g, &floor_eventfd, NULL),
+		uint32_t floor = add_stand(g, &floor_ring, NULL),
 			 one = add_stand(g, &bench_submit, &p);
 		struct row *row = add_row(
-			g, first(one), beside(floor, "eventfd"), "threads.t1.c%u", p.out);
+			g, first(one), beside(floor, "ring"), "threads.t1.c%u", p.out);
 
 		say(row, "brood_submit(): 8 workers, %u jobs out, echo of 64 bytes, 1 thread",
 			p.out);
