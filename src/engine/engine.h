@@ -4,10 +4,9 @@
  * the channel and what goes by handoff (engine_root.h), queues have locks of their own; nothing
  * blocks under a lock.
  *
- * Waiting among threads: one leads (it polls the channel beside its own socket and dispatches for
- * all), the others sleep on an eventfd each beside their own socket. A leader that has what it
- * wants wakes one follower to lead. A thread that only polls brood_fd() is told by an eventfd in
- * that epoll when another thread's dispatch brought a verdict that nobody waits for.
+ * Waiting among threads: one leads (it polls the channel beside its own socket, and dispatches for
+ * all), the others sleep on an eventfd each. A leader that has what it wants wakes a follower to
+ * lead. A thread that polls brood_fd() is told when another thread's dispatch brought a verdict.
  */
 #ifndef BROOD_ENGINE_H
 #define BROOD_ENGINE_H
@@ -94,6 +93,7 @@ int engine_stop(struct brood *b);
 void engine_at_exit(struct brood *b); /* exit() calls this in the engine */
 /* The pool of that name, or NULL. name NULL: the first pool of b. */
 struct brood_pool *engine_pool(struct brood *b, const char *name);
+/* 0, or -errno with a sentence: what no pool can give to its workers. */
 int engine_check_init_data(const void *data, size_t size, const int *fds, size_t fds_count);
 int engine_set_init_data(
 	struct brood_pool *pool, const void *data, size_t size, const int *fds, size_t fds_count);

@@ -22,8 +22,6 @@
 
 /* With more leases than these a look at all of them would take too long. */
 #define LEASES_MAX 16
-/* The clock is read once in so many looks. */
-#define LOOKS_A_TIME 8
 
 void spinning_here(struct queue *l)
 {
@@ -73,7 +71,7 @@ static bool look(const struct queue *l, const struct lease *const *peers, size_t
 
 static bool look_for_a_while(struct queue *l, const struct lease *const *peers, size_t count)
 {
-	for (int i = 0; i < LOOKS_A_TIME; i++) {
+	for (int i = 0; i < SPIN_LOOKS; i++) {
 		if (look(l, peers, count))
 			return true;
 		cpu_relax();

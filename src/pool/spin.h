@@ -29,6 +29,7 @@
 #define SPIN_LEAST_NS 2000u            /* a shorter spin finds nothing */
 #define SPIN_FILL_NS  (20 * NS_PER_MS) /* how often the purse is filled */
 #define SPIN_MET_NS   (5 * NS_PER_MS)  /* the same while the peer is found awake */
+#define SPIN_LOOKS    8                /* looks for each reading of the clock */
 
 struct spin {
 	uint64_t filled_ns; /* when the purse was filled last; 0: never */

@@ -20,9 +20,6 @@
 static struct spin its_spin;
 static struct packed its_packed;
 
-/* The clock is read once in so many looks. */
-#define LOOKS_A_TIME 8
-
 static bool is_due(const struct worker_lease *l)
 {
 	return (!l->gone &&
@@ -32,7 +29,7 @@ static bool is_due(const struct worker_lease *l)
 
 static bool look_for_a_while(const struct worker_lease *l)
 {
-	for (int i = 0; i < LOOKS_A_TIME; i++) {
+	for (int i = 0; i < SPIN_LOOKS; i++) {
 		if (is_due(l))
 			return true;
 		cpu_relax();
