@@ -238,7 +238,7 @@ uint32_t collect_learn(uint32_t est_ns, uint64_t ran_ns)
 	uint64_t ran = MIN(ran_ns, (uint64_t)PICK_UNKNOWN - 1);
 
 	if (est_ns != PICK_UNKNOWN)
-		ran = MIN(ran, (uint64_t)est_ns * 4 + 1000);
+		ran = MIN(ran, (uint64_t)est_ns * 4 + 10000);
 	return est_ns == PICK_UNKNOWN ? (uint32_t)ran : (uint32_t)(est_ns - est_ns / 8 + ran / 8);
 }
 

@@ -61,9 +61,9 @@ Test(unit_pick, learns_at_once_and_then_slowly)
 	uint32_t est = collect_learn(PICK_UNKNOWN, 4000);
 
 	cr_assert_eq(est, 4000);
-	/* it had lost its CPU: 4 times and 1 us count */
+	/* it had lost its CPU: 4 times and 10 us count */
 	est = collect_learn(est, NS_PER_S);
-	cr_assert_eq(est, 4000 - 500 + 17000 / 8);
+	cr_assert_eq(est, 4000 - 500 + 26000 / 8);
 	for (int i = 0; i < 100; i++)
 		est = collect_learn(est, 800);
 	cr_assert_lt(est, 810);
