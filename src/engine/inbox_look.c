@@ -33,7 +33,7 @@
  * For each job without a completion, in order: a job that its worker had not begun goes on to
  * another worker, in front of what waits, in the old order. The job that ran has the verdict that
  * follows from the death, or another try if its options allow. Two things prove that a job was not
- * begun: its claim word still says QUEUED, or the word of the slot page says that the job before it
+ * begun: the claim on it is still open, or the word of the slot page says that the job before it
  * was the last (DONE(N-1)). The worker can write both words, but so it can harm only the jobs of
  * its own ring: a ring with an impossible figure counts as damaged, and all its jobs as begun. Two
  * kinds of jobs are excepted, for the worker's memory has no part in them: a job that the engine
@@ -81,26 +81,34 @@ static bool word_is_before(uint64_t word, uint64_t sequence)
 		SLOT_PAGE_SEQUENCE(word) == sequence - 1;
 }
 
-static uint32_t claim_of(const struct lease *lease, const struct queue_job *job)
+/*
+ * The worker had not even looked at the job: the claim on it is open. A claim that is open though
+ * the slot page says that the job ran was written by the job.
+ */
+static bool untouched(const struct lease *lease, const struct queue_job *job)
 {
-	return atomic_load_explicit(
+	const uint64_t word = lease->news.over.word;
+	const bool ran = SLOT_PAGE_STATE(word) == SLOT_PAGE_RUNNING ||
+		SLOT_PAGE_STATE(word) == SLOT_PAGE_DONE;
+	const uint32_t claim = atomic_load_explicit(
 		&lease->up->dones[job->sequence % RING_DEPTH].claim, memory_order_relaxed);
+
+	return CLAIM_IS_OPEN(claim, job->sequence) &&
+		!(ran && SLOT_PAGE_SEQUENCE(word) >= job->sequence);
 }
 
 static bool had_begun(struct end *end, const struct queue_job *job, bool condemned)
 {
 	const struct lease *lease = end->lease;
-	uint32_t claim = claim_of(lease, job);
 
 	if (lease->damaged)
 		return job->sequence <= lease->told.said && !end->unread;
 	if (condemned)
 		return !word_is_before(lease->news.over.word, job->sequence);
-	if (claim_is_open(claim, job->sequence))
-		return false;
-	return !(lease->news.over.how == LEASE_DIED &&
-		claim == CLAIM_WORD(job->sequence, CLAIM_TAKEN) &&
-		word_is_before(lease->news.over.word, job->sequence));
+	/* Whatever the claim says: an earlier job may have written nonsense there. */
+	return !untouched(lease, job) &&
+		!(lease->news.over.how == LEASE_DIED &&
+			word_is_before(lease->news.over.word, job->sequence));
 }
 
 static bool decide(struct end *end, const struct queue_job *job, struct brood_verdict *v)
@@ -182,8 +190,8 @@ static void settle_job(struct end *end, struct queue_job *job)
 	struct lease *lease = end->lease;
 	struct queue *l = lease->queue;
 	struct brood_verdict v = { 0 };
-	/* The worker had not even looked at this job: the job did not cause the death. */
-	bool innocent = claim_is_open(claim_of(lease, job), job->sequence);
+	/* the job did not cause the death */
+	bool innocent = untouched(lease, job);
 	bool decided, fds_lost, poisoned;
 	int r;
 
@@ -286,6 +294,7 @@ static void on_lent(struct lease *lease)
 	lease->slot = m->slot;
 	lease->generation = m->generation;
 	lease->base = lease->published = lease->collected = lease->told.said = m->sequence;
+	ring_claims_open(lease->up->dones, lease->base);
 	lease->told.look_due = TIME_NEVER;
 	lease->stand.seen = m->sequence;
 	lease->page = shared_slot_page(&b->shared, m->slot);

@@ -389,7 +389,7 @@ void leasing_abandon(struct lease *lease)
 		lease->state != LEASE_ASKED && q <= lease->published; q++) {
 		struct queue_job *job = lease->entries[q % RING_DEPTH].job;
 
-		if (job && !ring_withdraw(lease->up, q))
+		if (job && !ring_withdraw(lease->up->dones, q))
 			leasing_kill(lease, q, LEASE_KILL_CANCEL);
 		else if (job)
 			side_take_back(lease, job);

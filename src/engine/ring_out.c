@@ -43,7 +43,7 @@ int ring_out_withdraw(struct lease *lease, struct queue_job *job)
 
 	if (r < 0)
 		return r;
-	if (!ring_withdraw(lease->up, job->sequence))
+	if (!ring_withdraw(lease->up->dones, job->sequence))
 		return -EBUSY;
 	side_take_back(lease, job);
 	if (lease->queue->kind == QUEUE_CALLERS)

@@ -132,19 +132,4 @@ struct ring_up {
 enum caller_state { CALLER_NONE, CALLER_SLEEPS, CALLER_DONE_FD, CALLER_TOLD };
 #define CALLER_WORD(sequence, state) ((uint32_t)(sequence) << 2 | (uint32_t)(state))
 
-/* Claims a job in the ring: see ring_claim.h. */
-static inline bool ring_claim(
-	struct ring_up *up, uint64_t sequence, enum claim_state to, uint32_t *ret_found)
-{
-	return claim_swap(&up->dones[sequence % RING_DEPTH].claim, sequence, to, ret_found);
-}
-
-/* The job is the engine's again. False: its worker was first. */
-static inline bool ring_withdraw(struct ring_up *up, uint64_t sequence)
-{
-	uint32_t found;
-
-	return ring_claim(up, sequence, CLAIM_WITHDRAWN, &found);
-}
-
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ring_done.h - the completion of a job on a ring, which the worker writes; the claim: ring.h. */
+/* ring_done.h - the completion of a job on a ring, which the worker writes. */
 #ifndef BROOD_WIRE_RING_DONE_H
 #define BROOD_WIRE_RING_DONE_H
 

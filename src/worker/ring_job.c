@@ -376,9 +376,11 @@ static uint32_t begin(struct worker_lease *l, struct brood_job *job, const struc
 /* Claims the entry. False: the engine has withdrawn it. */
 static bool claim(struct worker_lease *l, uint64_t sequence)
 {
-	uint32_t found;
+	_Atomic uint32_t *word = &l->up->dones[sequence % RING_DEPTH].claim;
+	uint32_t found = atomic_load_explicit(word, memory_order_relaxed);
 
-	if (ring_claim(l->up, sequence, CLAIM_TAKEN, &found))
+	if (CLAIM_IS_OPEN(found, sequence) &&
+		atomic_compare_exchange_strong(word, &found, CLAIM_WORD(sequence, CLAIM_TAKEN)))
 		return true;
 	if (found != CLAIM_WORD(sequence, CLAIM_WITHDRAWN))
 		worker_give_up(WORKER_EXIT_RING);

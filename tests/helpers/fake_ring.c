@@ -54,6 +54,7 @@ void fake_grant(struct fake *f, struct fake_ring *r)
 	frame.fds[LEASE_FD_DONE] = r->done_fd;
 	r->down = make(sizeof *r->down, F_SEAL_FUTURE_WRITE, &frame.fds[LEASE_FD_DOWN]);
 	r->up = make(sizeof *r->up, 0, &frame.fds[LEASE_FD_UP]);
+	ring_claims_open(r->up->dones, r->base);
 	r->queue = make(sizeof *r->queue, F_SEAL_FUTURE_WRITE, &frame.fds[LEASE_FD_QUEUE]);
 	atomic_store(&r->page->word, SLOT_PAGE_WORD(r->base, SLOT_PAGE_FREE));
 	CHECK_EQ(frame_send(f->channel, &frame), 0);

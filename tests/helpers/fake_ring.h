@@ -30,7 +30,7 @@ struct fake_ring {
 };
 
 void fake_grant(struct fake *f, struct fake_ring *r);
-/* A new entry, claimed as QUEUED and not yet published. The test may change it. */
+/* A new entry, not yet published. The test may change it. */
 struct ring_entry *fake_entry(struct fake_ring *r, brood_fn *fn, const void *request, size_t size);
 void fake_entry_arg(
 	struct fake_ring *r, struct ring_entry *e, const void *arg, size_t size, size_t plugin);

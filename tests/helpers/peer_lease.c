@@ -54,10 +54,12 @@ bool peer_given(const struct peer_lease *l) { return peer_known(l) > l->done; }
 uint64_t peer_begin(struct peer_lease *l)
 {
 	uint64_t sequence = l->done + 1;
-	uint32_t found;
+	uint32_t found = atomic_load(&l->up->dones[sequence % RING_DEPTH].claim);
 
 	CHECK(peer_given(l));
-	CHECK(ring_claim(l->up, sequence, CLAIM_TAKEN, &found));
+	CHECK(CLAIM_IS_OPEN(found, sequence));
+	CHECK(atomic_compare_exchange_strong(&l->up->dones[sequence % RING_DEPTH].claim, &found,
+		CLAIM_WORD(sequence, CLAIM_TAKEN)));
 	atomic_store(&l->page->began_ns, now_ns());
 	atomic_store(&l->page->word, SLOT_PAGE_WORD(sequence, SLOT_PAGE_RUNNING));
 	return sequence;
@@ -67,9 +69,11 @@ static void complete(struct peer_lease *l, uint16_t flags)
 {
 	uint64_t sequence = ++l->done, now = now_ns();
 
-	l->up->dones[sequence % RING_DEPTH] = (struct ring_done){
-		.sequence = sequence, .began_ns = now - 1000, .ended_ns = now, .flags = flags
-	};
+	l->up->dones[sequence % RING_DEPTH] = (struct ring_done){ .sequence = sequence,
+		.began_ns = now - 1000,
+		.ended_ns = now,
+		.flags = flags,
+		.claim = CLAIM_WORD(sequence, CLAIM_TAKEN) };
 	atomic_store(&l->page->word, SLOT_PAGE_WORD(sequence, SLOT_PAGE_DONE));
 	atomic_store(&l->up->done, sequence);
 }

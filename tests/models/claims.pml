@@ -6,13 +6,14 @@
  * what has no completion.
  *
  *	worker		src/worker/ring_job.c, run.c	claim(), run_swap(), count(), pass_by()
- *	engine		src/wire/ring_claim.h		claim_swap()
+ *	engine		src/wire/ring_claim.h		ring_withdraw()
  *			src/engine/inbox_look.c		lease_over(), had_begun()
  *	supervisor	src/supervisor/deadline.c	condemns by swap, then kills
  *
  * Proved: each job has one verdict, none two and none no verdict; no job begins twice, nor one that
  * was withdrawn; a job that the supervisor has killed is the one that it meant. MUTANT_*: one thing
- * taken out.
+ * taken out. Each claim word serves one job here; that a word of an earlier round is open for the
+ * next job alone is shown by tests/unit/ring.c.
  */
 #define E         0 /* threads: the engine, worker 0, the supervisor */
 #define W         1

@@ -240,7 +240,7 @@ static void withdrawal(void)
 
 	sequence = fake_push(&ring, runs, NULL, 0);
 	let_go();
-	mine = ring_withdraw(ring.up, sequence);
+	mine = ring_withdraw(ring.up->dones, sequence);
 	spin_for(first);
 	take();
 	spin_for(sequence);

@@ -359,7 +359,8 @@ static void cancelled_and_moved(void)
 	l = (struct queue *)queue;
 	lease = container_of(list_first(&l->leases.list), struct lease, link);
 	lease->up->dones[(BASE + 1) % RING_DEPTH] = (struct ring_done){ .sequence = BASE + 1,
-		.flags = DONE_NO_FD };
+		.flags = DONE_NO_FD,
+		.claim = CLAIM_WORD(BASE + 1, CLAIM_TAKEN) };
 	atomic_store(&lease->up->done, BASE + 1);
 	CHECK_EQ(take_one(&result).outcome, BROOD_CANCELLED);
 	engine_queue_free(queue);

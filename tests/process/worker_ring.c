@@ -182,7 +182,7 @@ static void withdrawn(void)
 			fake_entry(&ring, marks, NULL, 0);
 		for (uint64_t n = first; n < first + 10; n++)
 			if ((n + (uint64_t)round) % 3 == 0)
-				CHECK(ring_withdraw(ring.up, n));
+				CHECK(ring_withdraw(ring.up->dones, n));
 		fake_publish(&ring);
 		fake_await(&ring, ring.published);
 		for (uint64_t n = first, ran = 0; n < first + 10; n++) {
@@ -193,7 +193,7 @@ static void withdrawn(void)
 			if ((n + (uint64_t)round) % 3 == 0)
 				continue;
 			CHECK_EQ(d.code, ran++);
-			CHECK(!ring_withdraw(ring.up, n));
+			CHECK(!ring_withdraw(ring.up->dones, n));
 		}
 		ring.seen = ring.published;
 		CHECK(WAIT_UNTIL(

@@ -271,7 +271,7 @@ static void memfd_requests(void)
 		e->flags = RING_WITH | RING_MEMFD;
 		fake_with(&ring, e->sequence, SIDE_MEMFD, &fd, 1);
 		if (i == 10) /* withdrawn: what came with it is dropped */
-			CHECK(ring_withdraw(ring.up, e->sequence));
+			CHECK(ring_withdraw(ring.up->dones, e->sequence));
 		fake_publish(&ring);
 		if (i == 10) {
 			fake_await(&ring, ring.published);

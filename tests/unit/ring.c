@@ -54,22 +54,43 @@ Test(unit_ring, what_is_given_back_late_takes_nothing_back)
 
 static struct ring_up up;
 
+/* As a worker does. */
+static bool take(uint64_t n)
+{
+	uint32_t found = atomic_load(&up.dones[n % RING_DEPTH].claim);
+
+	return CLAIM_IS_OPEN(found, n) &&
+		atomic_compare_exchange_strong(
+			&up.dones[n % RING_DEPTH].claim, &found, CLAIM_WORD(n, CLAIM_TAKEN));
+}
+
 /* Round after round in one place, also where the 30 bits of a word's sequence begin anew. */
 Test(unit_ring, who_claims_a_job_first_has_it)
 {
 	const uint64_t firsts[] = { 1, UINT64_C(1) << 30, (UINT64_C(1) << 30) - RING_DEPTH };
-	uint32_t found;
 
 	for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
-		atomic_store(&up.dones[firsts[i] % RING_DEPTH].claim, 0);
+		ring_claims_open(up.dones, firsts[i] - 1);
 		for (uint64_t n = firsts[i], round = 0; round < 8; round++, n += RING_DEPTH) {
-			enum claim_state to = round % 2 ? CLAIM_WITHDRAWN : CLAIM_TAKEN;
+			bool withdrawn = round % 2;
 
-			cr_assert(ring_claim(&up, n, to, &found), "%ju", (uintmax_t)n);
-			cr_assert_not(ring_claim(&up, n, CLAIM_TAKEN, &found));
-			cr_assert_eq(found, CLAIM_WORD(n, to));
-			cr_assert_not(ring_withdraw(&up, n));
-			cr_assert_not(claim_is_open(CLAIM_WORD(n, to), n));
+			cr_assert(withdrawn ? ring_withdraw(up.dones, n) : take(n), "%ju",
+				(uintmax_t)n);
+			cr_assert_eq(atomic_load(&up.dones[n % RING_DEPTH].claim),
+				CLAIM_WORD(n, withdrawn ? CLAIM_WITHDRAWN : CLAIM_TAKEN));
+			cr_assert_not(take(n));
+			cr_assert_not(ring_withdraw(up.dones, n));
+		}
+	}
+}
+
+Test(unit_ring, the_first_round_of_claims_is_open_and_no_later_one)
+{
+	for (uint64_t base = 0; base < 1000; base += 333) {
+		ring_claims_open(up.dones, base);
+		for (uint64_t n = base + 1; n <= base + RING_DEPTH; n++) {
+			cr_assert_not(take(n + RING_DEPTH), "%ju", (uintmax_t)n);
+			cr_assert(take(n), "%ju", (uintmax_t)n);
 		}
 	}
 }
@@ -79,14 +100,13 @@ Test(unit_ring, a_claim_that_makes_no_sense_is_not_open)
 	const uint64_t n = 1000;
 	const uint32_t words[] = { CLAIM_WORD(n, 0), CLAIM_WORD(n, 3),
 		CLAIM_WORD(n - RING_DEPTH, 0), CLAIM_WORD(n - RING_DEPTH, 3),
-		CLAIM_WORD(n - 2 * RING_DEPTH, CLAIM_TAKEN), CLAIM_WORD(n + 1, CLAIM_TAKEN), 1, 2,
-		UINT32_MAX };
-	uint32_t found;
+		CLAIM_WORD(n - 2 * RING_DEPTH, CLAIM_TAKEN), CLAIM_WORD(n + 1, CLAIM_TAKEN), 0, 1,
+		2, UINT32_MAX };
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		atomic_store(&up.dones[n % RING_DEPTH].claim, words[i]);
-		cr_assert_not(ring_claim(&up, n, CLAIM_TAKEN, &found), "word %#x", words[i]);
-		cr_assert_eq(found, words[i]);
-		cr_assert_not(ring_withdraw(&up, n));
+		cr_assert_not(take(n), "word %#x", words[i]);
+		cr_assert_not(ring_withdraw(up.dones, n), "word %#x", words[i]);
+		cr_assert_eq(atomic_load(&up.dones[n % RING_DEPTH].claim), words[i]);
 	}
 }
