@@ -4,8 +4,8 @@
  * thing.
  *
  * A figure alone says nothing: machines differ, and one machine differs from minute to minute. So
- * each row has a floor: the bare system calls that do the same as the row. The program judges the
- * ratio of row and floor, both measured in the same seconds. For this it has:
+ * each row has a floor: the bare system calls, or looks at memory, that do the same. The program
+ * judges the ratio of row and floor, both measured in the same seconds. For this it has:
  *
  *   station    A process of its own for each measured thing, floor or library, because
  *              brood_start() works once in a process. All stations of a group live at the same

@@ -97,6 +97,7 @@ static void run(const struct params *p, uint32_t jobs, pid_t *ret_pid)
 
 	while (done < jobs) {
 		uint32_t until = atomic_load(ran) + (jobs - given < OUT ? jobs - given : OUT);
+		uint64_t late = now_ns() + RESULT_MS * UINT64_C(1000000);
 
 		for (uint32_t i = 0; i < OUT && given < jobs; i++, given++)
 			give(p);
@@ -104,6 +105,8 @@ static void run(const struct params *p, uint32_t jobs, pid_t *ret_pid)
 			brood_queue_dispatch(queue); /* the worker hears of all of them */
 			if (atomic_load(ran) == until)
 				break;
+			if (now_ns() > late)
+				station_fail("a job did not run");
 			nanosleep(&nap, NULL);
 		}
 		while (done < given)

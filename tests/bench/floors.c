@@ -2,15 +2,15 @@
 /*
  * floors.c - ping-pong between two processes: over a shared word and a futex, over two eventfds, or
  * over two pipes. This is the price of a wake-up there and back. And a bare ring, over which two
- * processes that never sleep hand 64 jobs to and fro: the price of the cache lines.
+ * processes that spin hand jobs to and fro: the price of the cache lines.
  */
 #include "bench.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
-
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -123,33 +123,44 @@ static void pipe_open(const struct params *p)
 	station_partner(answer_all, NULL);
 }
 
-/* ---- ring: the same bytes as a job of 64 has, there and back ---- */
+/* ---- ring: as many jobs out as the row has, and as many bytes there and back ---- */
 
-#define RING_OUT   64u
-#define RING_BYTES 64u
-#define RING_LOOKS 1000
+#define RING_LOOKS 1000u
 
 struct place {
 	_Alignas(64) _Atomic uint64_t number;
-	_Alignas(64) unsigned char bytes[RING_BYTES];
+	_Alignas(64) unsigned char bytes[];
 };
-struct ring {
-	_Alignas(64) _Atomic uint32_t open; /* a block is measured now: the partner may spin */
-	struct place there[RING_OUT], back[RING_OUT];
-};
-static struct ring *ring;
-static uint64_t ring_number;
+static struct {
+	_Atomic uint32_t *open; /* a block is measured now: the partner may spin */
+	unsigned char *there, *back, *sent;
+	uint32_t out;
+	size_t bytes, stride;
+	unsigned looks; /* after so many in vain this process yields */
+	uint64_t number;
+} ring;
 
-/* On one CPU the other process cannot run before this one yields. */
+static struct place *place_at(unsigned char *way, uint64_t number)
+{
+	return (struct place *)(way + number % ring.out * ring.stride);
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
 static void await_number(const struct place *place, uint64_t number, bool partner)
 {
-	int looks = 0;
+	unsigned looks = 0;
 
 	while (atomic_load_explicit(&place->number, memory_order_acquire) != number) {
-		if (++looks % RING_LOOKS)
-			continue;
-		if (partner && !atomic_load(&ring->open))
-			syscall(SYS_futex, &ring->open, FUTEX_WAIT, 0, NULL, NULL, 0);
+		if (++looks % ring.looks)
+			relax();
+		else if (partner && !atomic_load(ring.open))
+			syscall(SYS_futex, ring.open, FUTEX_WAIT, 0, NULL, NULL, 0);
 		else
 			sched_yield();
 	}
@@ -157,7 +168,7 @@ static void await_number(const struct place *place, uint64_t number, bool partne
 
 static void put_number(struct place *place, uint64_t number, const unsigned char *bytes)
 {
-	memcpy(place->bytes, bytes, RING_BYTES);
+	memcpy(place->bytes, bytes, ring.bytes);
 	atomic_store_explicit(&place->number, number, memory_order_release);
 }
 
@@ -165,40 +176,57 @@ static void ring_partner(void *context)
 {
 	(void)context;
 	for (uint64_t n = 1;; n++) {
-		await_number(&ring->there[n % RING_OUT], n, true);
-		put_number(&ring->back[n % RING_OUT], n, ring->there[n % RING_OUT].bytes);
+		await_number(place_at(ring.there, n), n, true);
+		put_number(place_at(ring.back, n), n, place_at(ring.there, n)->bytes);
 	}
+}
+
+/* On one CPU the other process cannot run before this one yields. */
+static bool one_cpu(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) == 1;
 }
 
 static void ring_open(const struct params *p)
 {
-	(void)p;
-	ring = mmap(NULL, sizeof *ring, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	station_need(ring != MAP_FAILED, "mmap");
+	unsigned char *memory;
+
+	ring.out = p->out ? p->out : 1;
+	ring.bytes = p->bytes > sizeof ring.number ? p->bytes : sizeof ring.number;
+	ring.stride = sizeof(struct place) + (ring.bytes + 63) / 64 * 64;
+	ring.looks = one_cpu() ? 1 : RING_LOOKS;
+	ring.sent = calloc(1, ring.bytes);
+	memory = mmap(NULL, 64 + 2 * ring.out * ring.stride, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	station_need(ring.sent && memory != MAP_FAILED, "memory");
+	ring.open = (_Atomic uint32_t *)memory;
+	ring.there = memory + 64;
+	ring.back = ring.there + ring.out * ring.stride;
 	station_partner(ring_partner, NULL);
 }
 
 static void ring_block(const struct params *p, uint32_t jobs, double *values)
 {
-	const uint64_t last = ring_number + jobs;
-	unsigned char sent[RING_BYTES] = { 0 };
-	uint64_t done = ring_number, began = now_ns();
+	const uint64_t last = ring.number + jobs;
+	uint64_t done = ring.number, began = now_ns();
 
 	(void)p;
-	word_set(&ring->open, 1);
+	word_set(ring.open, 1);
 	while (done < last) {
-		for (; ring_number < last && ring_number - done < RING_OUT; ring_number++) {
-			memcpy(sent, &ring_number, sizeof ring_number);
-			put_number(
-				&ring->there[(ring_number + 1) % RING_OUT], ring_number + 1, sent);
+		while (ring.number < last && ring.number - done < ring.out) {
+			memcpy(ring.sent, &ring.number, sizeof ring.number);
+			ring.number++;
+			put_number(place_at(ring.there, ring.number), ring.number, ring.sent);
 		}
-		await_number(&ring->back[(done + 1) % RING_OUT], done + 1, false);
-		if (memcmp(ring->back[(done + 1) % RING_OUT].bytes, &done, sizeof done))
+		await_number(place_at(ring.back, done + 1), done + 1, false);
+		if (memcmp(place_at(ring.back, done + 1)->bytes, &done, sizeof done))
 			station_fail("ring: a wrong answer");
 		done++;
 	}
 	values[0] = us_each(now_ns() - began, jobs);
-	atomic_store(&ring->open, 0);
+	atomic_store(ring.open, 0);
 }
 
 const struct kind floor_ring = { ring_open, ring_block, NULL };

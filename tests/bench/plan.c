@@ -38,10 +38,11 @@ static void plan_floors(struct plan *plan)
 			"F5, then an idle message to the middle one and a verdict message to the "
 			"engine" },
 	};
+	static const struct params ring = { .out = 64, .bytes = 64 };
 	struct group *g = add_group(plan, "floors", BOTH);
 
 	for (uint32_t i = 0; i < sizeof floors / sizeof *floors; i++) {
-		struct row *row = add_row(g, first(add_stand(g, floors[i].kind, NULL)),
+		struct row *row = add_row(g, first(add_stand(g, floors[i].kind, &ring)),
 			beside(0, "F0"), "%s", floors[i].name);
 
 		row->bare = true;
@@ -192,8 +193,9 @@ static void plan_forced(struct plan *plan)
 		"64 threads call 8 forced leases: the longest call, in us");
 }
 
-static void add_submit(struct group *g, uint32_t floor, const struct params *p)
+static void add_submit(struct group *g, const struct params *p)
 {
+	uint32_t floor = add_stand(g, &floor_ring, p);
 	struct row *row = add_row(g, first(add_stand(g, &bench_submit, p)), beside(floor, "ring"),
 		"submit.w%u.c%u.b%u", p->workers, p->out, p->bytes);
 
@@ -205,15 +207,15 @@ static void plan_submit(struct plan *plan, uint32_t workers, uint32_t bytes)
 {
 	struct params p = { .workers = workers, .bytes = bytes, .path = BROOD_PATH_LEASE };
 	struct group *g = add_group(plan, "submit", BOTH);
-	uint32_t floor = add_stand(g, &floor_ring, NULL), process;
+	uint32_t process;
 
 	for (p.out = 1; p.out <= 64; p.out *= 8)
-		add_submit(g, floor, &p);
+		add_submit(g, &p);
 	if (workers != 8 || bytes != 64)
 		return;
-	add_bound(g, PINNED, RATE_AT_LEAST, first(floor), 1e6,
+	add_bound(g, PINNED, RATE_AT_LEAST, first(0), 1e6,
 		"submit, 8 workers, C=64, 64-byte echo: jobs/s");
-	add_bound(g, UNPINNED, RATE_AT_LEAST, first(floor), 5e6,
+	add_bound(g, UNPINNED, RATE_AT_LEAST, first(0), 5e6,
 		"submit, 8 workers, C=64, 64-byte echo: jobs/s (unpinned)");
 	process = add_stand(g, &bench_fork, NULL);
 	add_bound(
@@ -229,10 +231,9 @@ static void plan_many_submit(struct plan *plan)
 		.workers = 512, .out = 4096, .bytes = 64, .path = BROOD_PATH_LEASE
 	};
 	struct group *g = add_group(plan, "submit", BOTH);
-	uint32_t floor = add_stand(g, &floor_ring, NULL);
 
-	add_submit(g, floor, &p);
-	add_submit(g, floor, &more);
+	add_submit(g, &p);
+	add_submit(g, &more);
 }
 
 /* The same jobs, given one by one and in arrays. */
@@ -269,7 +270,7 @@ static void plan_threads(struct plan *plan)
 			.threads = 1,
 			.path = BROOD_PATH_LEASE };
 		struct group *g = add_group(plan, "threads", BOTH);
-		uint32_t floor = add_stand(g, &floor_ring, NULL),
+		uint32_t floor = add_stand(g, &floor_ring, &p),
 			 one = add_stand(g, &bench_submit, &p);
 		struct row *row = add_row(
 			g, first(one), beside(floor, "ring"), "threads.t1.c%u", p.out);

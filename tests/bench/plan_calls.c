@@ -8,7 +8,7 @@
  */
 void plan_calls(struct plan *plan, bool quick)
 {
-	struct params p = { .workers = 1, .out = 64, .path = BROOD_PATH_LEASE };
+	struct params p = { .workers = 1, .path = BROOD_PATH_LEASE };
 	const struct params bare = { .calls = 10 + 57, .fixed = quick ? 500 : 10000 };
 	struct group *g = add_group(plan, "calls", ONLY(PINNED));
 	uint32_t floor, trusted;
