@@ -60,12 +60,6 @@ static inline struct list *list_first(struct list *head)
 	for (struct list *pos = (head)->next, *tmp = pos->next; pos != (head); \
 		pos = tmp, tmp = pos->next)
 
-/*
- * A small variable that each thread has for itself, and that is found without a call. There is room
- * for few of them where a program loads the library late, with dlopen().
- */
-#define EACH_THREAD __thread __attribute__((tls_model("initial-exec")))
-
 #define NS_PER_US  UINT64_C(1000)
 #define NS_PER_MS  UINT64_C(1000000)
 #define NS_PER_S   UINT64_C(1000000000)

@@ -57,7 +57,7 @@ static void tell_progress(struct queue *l)
 	}
 }
 
-static EACH_THREAD const struct queue *delivering_queue;
+static __thread const struct queue *delivering_queue;
 
 /* Mostly no thread runs callbacks. Then the thread's own variable, which is slow, is not read. */
 bool deliver_here(const struct queue *l) { return l->results.calling > 0 && delivering_queue == l; }

@@ -101,6 +101,7 @@ int engine_prepare(const struct engine_config *config, struct brood **ret_brood)
 	b->kept = config->kept;
 	b->one_cpu = cpu_allowed() == 1;
 	b->spins = !config->run_here && !(b->options.flags & BROOD_NO_SPIN) && cpu_usable("") > 1;
+	b->ticks = cpu_ticks_steady();
 	b->channel_fd = config->channel_fd;
 	b->log_fd = config->log_fd;
 	b->records_count = config->records;

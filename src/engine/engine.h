@@ -4,9 +4,9 @@
  * the channel and what goes by handoff (engine_root.h), queues have locks of their own; nothing
  * blocks under a lock.
  *
- * Waiting among threads: one leads (it polls the channel beside its own socket, and dispatches for
- * all), the others sleep on an eventfd each. A leader that has what it wants wakes a follower to
- * lead. A thread that polls brood_fd() is told when another thread's dispatch brought a verdict.
+ * Waiting among threads: one leads (polls the channel beside its own socket, dispatches for all),
+ * the others sleep on an eventfd each beside theirs. A leader that has what it wants wakes one of
+ * them. A thread that only polls brood_fd() is told of verdicts that nobody waits for.
  */
 #ifndef BROOD_ENGINE_H
 #define BROOD_ENGINE_H

@@ -50,9 +50,8 @@ struct brood_queues {
 	uint32_t threads; /* how many of these queues are threads' own */
 };
 
-/* Guards the birth of queues that threads share: each pool's own and its callers'. */
 struct brood_common {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* for births of queues that threads share: pools' own, callers' */
 };
 
 struct brood {
@@ -60,12 +59,13 @@ struct brood {
 	_Atomic uint64_t *alive;
 	/* the first pool's options, resolved; arrays in them are not looked at */
 	struct brood_options options;
-	struct brood_pool *pools; /* the array of pools; the first pool is at its beginning */
+	struct brood_pool *pools; /* an array, which begins with the first pool */
 	uint32_t pools_count;
 	struct shared shared;
 	pid_t supervisor_pid;
 	bool one_cpu;            /* this process may use one CPU alone, as it was at the start */
 	bool spins;              /* threads and workers spin before they sleep: spinning.c */
+	bool ticks;              /* cpu_ticks() can be used */
 	engine_run_fn *run_here; /* inline mode runs jobs by this; NULL: workers run the jobs */
 	/* the engine never closes these. -1: the program did, and may reuse the numbers */
 	int channel_fd, log_fd;

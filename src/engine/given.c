@@ -14,7 +14,7 @@
 #include <limits.h>
 
 #define PIECES_MAX   1024u /* the same bound as the kernel's IOV_MAX */
-#define RECENT_TICKS 4096u /* one or two microseconds */
+#define RECENT_TICKS 4096u /* 1 to 2 us on a CPU of 2 to 4 GHz */
 
 #define RETRY_KNOWN \
 	(BROOD_RETRY_OUTSIDE | BROOD_RETRY_CRASH | BROOD_RETRY_TIMEOUT | BROOD_RETRY_MEMORY)
@@ -224,7 +224,7 @@ void given_name(char dst[BROOD_NAME_MAX], const char *name)
 struct engine_job engine_job_of(
 	brood_fn *fn, const char *text, const struct brood_job_options *options)
 {
-	static EACH_THREAD struct engine_job last;
+	static __thread struct engine_job last;
 
 	if (!last.name || last.fn != fn)
 		last.name = intern_function((uintptr_t)fn, text);
@@ -236,7 +236,7 @@ struct engine_job engine_job_of(
  * Functions of the program itself that this thread gave before. The program is never unloaded, so
  * they need not be looked up again.
  */
-static EACH_THREAD brood_fn *known[8];
+static __thread brood_fn *known[8];
 
 static int function_check(const struct engine_job *job)
 {
@@ -260,6 +260,7 @@ int given_check_at(const struct brood *b, const struct engine_job *job, bool sub
 	struct brood_job_options *o = &ret->options;
 	int r = 0;
 
+	/* all that stands behind the options, which are copied as a whole */
 	memset(&ret->path, 0, offsetof(struct given, text) - offsetof(struct given, path));
 	ret->pool = NULL;
 	if (job->options)
@@ -289,12 +290,12 @@ int given_check_at(const struct brood *b, const struct engine_job *job, bool sub
  * that a small job takes the engine. So a thread that gives one job right after another reads the
  * clock once for some of them.
  */
-static uint64_t recent_ns(void)
+static uint64_t recent_ns(const struct brood *b)
 {
-	static EACH_THREAD struct {
+	static __thread struct {
 		uint64_t ticks, ns;
 	} last;
-	uint64_t ticks = cpu_ticks();
+	uint64_t ticks = b->ticks ? cpu_ticks() : 0;
 
 	if (ticks == 0 || ticks - last.ticks >= RECENT_TICKS) {
 		last.ticks = ticks;
@@ -306,5 +307,5 @@ static uint64_t recent_ns(void)
 int given_check(
 	const struct brood *b, const struct engine_job *job, bool submitted, struct given *ret)
 {
-	return given_check_at(b, job, submitted, submitted ? recent_ns() : now_ns(), ret);
+	return given_check_at(b, job, submitted, submitted ? recent_ns(b) : now_ns(), ret);
 }

@@ -13,7 +13,8 @@ struct given {
 	const struct engine_job *job;
 	struct brood_pool *pool;          /* the pool whose workers may do the job */
 	struct brood_job_options options; /* the job's options, resolved */
-	uint32_t path;                    /* enum brood_path: what the program asked for */
+	/* given_check_at() clears what follows, up to `text`. */
+	uint32_t path; /* enum brood_path: what the program asked for */
 	const struct iovec *request;
 	size_t request_count;
 	uint64_t request_size, given_ns;

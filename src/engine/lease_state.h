@@ -99,6 +99,7 @@ static inline void lease_fetch(const struct lease *lease, uint64_t sequence)
 	__builtin_prefetch(job, 1);
 	__builtin_prefetch(&job->result, 1);
 	__builtin_prefetch(job->result.verdict.name, 1);
+	__builtin_prefetch(&job->tries, 1);
 }
 
 #endif

@@ -44,7 +44,7 @@
 /* a crowd begins when this many calls in a row of one thread find neither lease nor idle worker */
 #define LACKS 3
 
-EACH_THREAD struct path_thread path_thread;
+__thread struct path_thread path_thread;
 
 static pthread_key_t thread_key;
 static pthread_once_t thread_once = PTHREAD_ONCE_INIT;

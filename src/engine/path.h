@@ -3,8 +3,6 @@
 #ifndef BROOD_ENGINE_PATH_H
 #define BROOD_ENGINE_PATH_H
 
-#include "../base/base.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,7 +21,7 @@ struct path_thread {
 	uint32_t calls;
 	uint32_t lacked; /* how many calls in a row have found neither a lease nor an idle worker */
 };
-extern EACH_THREAD struct path_thread path_thread;
+extern __thread struct path_thread path_thread;
 
 /*
  * Chooses the queue of a job. 0: a lease would take the job now, or the job may wait for one; the

@@ -21,7 +21,7 @@
 
 #define LOOK_PAUSE_NS (50 * NS_PER_US)
 
-static EACH_THREAD char this_thread;
+static __thread char this_thread;
 
 static void forget_waited(struct queue *l)
 {

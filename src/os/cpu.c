@@ -6,6 +6,9 @@
 #include "../base/base.h"
 #include "cgroup.h"
 
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
@@ -15,6 +18,18 @@
  * The kernel wants a mask as large as its own, which may be larger than cpu_set_t: so larger masks
  * are tried.
  */
+bool cpu_ticks_steady(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	const unsigned steady = 1u << 8; /* the counter is "invariant" */
+	unsigned a, b, c, d;
+
+	return __get_cpuid(0x80000007, &a, &b, &c, &d) && d & steady;
+#else
+	return false;
+#endif
+}
+
 uint32_t cpu_allowed(void)
 {
 	for (int cpus = 1024; cpus <= 1 << 20; cpus *= 4) {

@@ -33,10 +33,12 @@ static inline uint32_t cpu_now(void)
 	return id <= INT32_MAX ? id + 1 : CPU_UNKNOWN; /* negative: the kernel has not said */
 }
 
+/* True: cpu_ticks() counts at one rate, also while the CPU idles or saves power. */
+bool cpu_ticks_steady(void);
 /*
- * A counter that this CPU counts up about once a cycle, also while the CPU idles; 0: there is none.
- * To read it takes a third of the time that the clock takes: the processor need not wait for what
- * it does meanwhile. Other CPUs may count differently.
+ * A counter that this CPU counts up about once a cycle; 0: there is none. To read it takes a third
+ * of the time that the clock takes: the processor need not wait for what it does meanwhile. Other
+ * CPUs may count differently.
  */
 static inline uint64_t cpu_ticks(void)
 {

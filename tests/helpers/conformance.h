@@ -111,6 +111,9 @@ struct what {
 	struct brood_job_options options;
 };
 
+/* How much too large queue_us may be: of rounding, and of the clock of submitted jobs. */
+#define CONFORMANCE_GIVEN_US 6
+
 struct given {
 	struct site *site;
 	enum way way;
