@@ -233,14 +233,23 @@ struct engine_job engine_job_of(
 }
 
 /*
- * Functions of the program itself that this thread gave before. The program is never unloaded, so
- * they need not be looked up again.
+ * What a thread knows of its last jobs. In a shared library each function that looks at a thread's
+ * variable makes a call to find it, so the functions below hand this on.
  */
-static __thread brood_fn *known[8];
+struct mine {
+	/*
+	 * Functions of the program itself. The program is never unloaded, so they need not be
+	 * looked up again.
+	 */
+	brood_fn *known[8];
+	/* When the thread read the clock last, and what the CPU's counter was then. */
+	uint64_t ns, ticks;
+};
+static __thread struct mine mine;
 
-static int function_check(const struct engine_job *job)
+static int function_check(const struct engine_job *job, struct mine *m)
 {
-	brood_fn **place = &known[(uintptr_t)job->fn / 16 % ARRAY_SIZE(known)];
+	brood_fn **place = &m->known[(uintptr_t)job->fn / 16 % ARRAY_SIZE(m->known)];
 
 	if (*place == job->fn && job->fn)
 		return 0;
@@ -254,8 +263,8 @@ static int function_check(const struct engine_job *job)
 		job->name ? job->name : "?", (void *)(uintptr_t)job->fn);
 }
 
-int given_check_at(const struct brood *b, const struct engine_job *job, bool submitted,
-	uint64_t now, struct given *ret)
+static int check(const struct brood *b, const struct engine_job *job, bool submitted, uint64_t now,
+	struct mine *m, struct given *ret)
 {
 	struct brood_job_options *o = &ret->options;
 	int r = 0;
@@ -279,7 +288,7 @@ int given_check_at(const struct brood *b, const struct engine_job *job, bool sub
 	ret->fd = -1;
 	ret->arg = o->arg;
 	ret->arg_size = (uint32_t)o->arg_size;
-	r = o->plugin || o->symbol ? plugin_check(ret) : function_check(job);
+	r = o->plugin || o->symbol ? plugin_check(ret) : function_check(job, m);
 	if (r == 0 && o->tag && o->tag[0])
 		take_tag(ret);
 	return r == 0 && o->key ? faults_refuse(ret->pool, o->key) : r;
@@ -290,22 +299,27 @@ int given_check_at(const struct brood *b, const struct engine_job *job, bool sub
  * that a small job takes the engine. So a thread that gives one job right after another reads the
  * clock once for some of them.
  */
-static uint64_t recent_ns(const struct brood *b)
+static uint64_t recent_ns(const struct brood *b, struct mine *m)
 {
-	static __thread struct {
-		uint64_t ticks, ns;
-	} last;
 	uint64_t ticks = b->ticks ? cpu_ticks() : 0;
 
-	if (ticks == 0 || ticks - last.ticks >= RECENT_TICKS) {
-		last.ticks = ticks;
-		last.ns = now_ns();
+	if (ticks == 0 || ticks - m->ticks >= RECENT_TICKS) {
+		m->ticks = ticks;
+		m->ns = now_ns();
 	}
-	return last.ns;
+	return m->ns;
 }
 
 int given_check(
 	const struct brood *b, const struct engine_job *job, bool submitted, struct given *ret)
 {
-	return given_check_at(b, job, submitted, submitted ? recent_ns(b) : now_ns(), ret);
+	struct mine *m = &mine;
+
+	return check(b, job, submitted, submitted ? recent_ns(b, m) : now_ns(), m, ret);
+}
+
+int given_check_at(const struct brood *b, const struct engine_job *job, bool submitted,
+	uint64_t now, struct given *ret)
+{
+	return check(b, job, submitted, now, &mine, ret);
 }
