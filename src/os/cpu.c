@@ -14,10 +14,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/*
- * The kernel wants a mask as large as its own, which may be larger than cpu_set_t: so larger masks
- * are tried.
- */
 bool cpu_ticks_steady(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -30,6 +26,10 @@ bool cpu_ticks_steady(void)
 #endif
 }
 
+/*
+ * The kernel wants a mask as large as its own, which may be larger than cpu_set_t: so larger masks
+ * are tried.
+ */
 uint32_t cpu_allowed(void)
 {
 	for (int cpus = 1024; cpus <= 1 << 20; cpus *= 4) {
