@@ -72,7 +72,6 @@ static void is_blamed(uint32_t claim)
 {
 	const struct brood_result *r;
 
-	begin();
 	peer_begin(&worker);
 	claim_says(claim);
 	dies(SLOT_PAGE_WORD(worker.base + 1, SLOT_PAGE_RUNNING));
@@ -97,10 +96,18 @@ static void moves_on(uint32_t claim)
 }
 
 /* Else the job would go from worker to worker, and each would die. */
-static void cleared(void) { is_blamed(0); }
+static void cleared(void)
+{
+	begin();
+	is_blamed(0);
+}
 Test(engine_claims, a_job_that_clears_its_claim_and_crashes_is_blamed) { case_run(cleared, 30000); }
 
-static void opened(void) { is_blamed(CLAIM_WORD(worker.base + 1 - RING_DEPTH, CLAIM_TAKEN)); }
+static void opened(void)
+{
+	begin();
+	is_blamed(CLAIM_WORD(worker.base + 1 - RING_DEPTH, CLAIM_TAKEN));
+}
 Test(engine_claims, a_job_that_opens_its_claim_and_crashes_is_blamed) { case_run(opened, 30000); }
 
 /* The word of the slot page says that the job had not begun. */
